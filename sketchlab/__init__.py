@@ -1,0 +1,1 @@
+"""Natural gradients for physics-informed neural networks, full and sketched."""

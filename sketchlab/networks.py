@@ -1,0 +1,89 @@
+"""The network: a multilayer perceptron with tanh, its parameters held in one flat vector.
+
+A PINN's unknown function is u(x) = W_D tanh(... tanh(W_0 x + b_0) ...) + b_D. Natural gradients do linear algebra on the
+parameters, so the package knows them in one form only, the flat vector `theta`; this module is the only place that knows how the
+vector is cut into weights and biases.
+
+=========  =======  ==========================================
+symbol     name     shape
+=========  =======  ==========================================
+theta      theta    (P,)
+P          size     sum over the layers of inputs*outputs + outputs
+x          x        (d,)  one point
+=========  =======  ==========================================
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sketchlab.validation import check_integer
+
+
+@dataclass(frozen=True)
+class MLP:
+    """A tanh network from R^dim to R^outputs with `depth` hidden layers of `width` units.
+
+    Parameters
+    ----------
+    dim : int
+        Dimension d of a point.
+    width, depth : int
+        Units in a hidden layer, and number of hidden layers.
+    outputs : int
+        With 1, ``apply`` returns a scalar; with m > 1, a vector (m,).
+
+    Raises
+    ------
+    InputError
+        If any of them is not a whole number of at least 1.
+    """
+
+    dim: int
+    width: int = 32
+    depth: int = 2
+    outputs: int = 1
+
+    def __post_init__(self):
+        for name in ("dim", "width", "depth", "outputs"):
+            check_integer(name, getattr(self, name), 1)
+
+    @property
+    def layers(self) -> list[tuple[int, int]]:
+        """(outputs, inputs) of every affine map, from the first to the last."""
+        sizes = [self.dim, *[self.width] * self.depth, self.outputs]
+        return list(zip(sizes[1:], sizes[:-1], strict=True))
+
+    @property
+    def size(self) -> int:
+        """Number of parameters P."""
+        return sum(rows * columns + rows for rows, columns in self.layers)
+
+    def init(self, *, key, dtype=None) -> jax.Array:
+        """Draw `theta` (P,): weights normal with variance 2 / (inputs + outputs), biases zero (Glorot, Bengio 2010)."""
+        pieces = []
+        for layer_key, (rows, columns) in zip(jax.random.split(key, len(self.layers)), self.layers, strict=True):
+            weights = jax.random.normal(layer_key, (rows * columns,), dtype) * (2 / (rows + columns)) ** 0.5
+            pieces += [weights, jnp.zeros(rows, weights.dtype)]
+        return jnp.concatenate(pieces)
+
+    def unflatten(self, theta: jax.Array) -> list[tuple[jax.Array, jax.Array]]:
+        """Cut `theta` (P,) into a (weights, biases) pair for each layer, of shapes (outputs, inputs) and (outputs,)."""
+        lengths = [length for rows, columns in self.layers for length in (rows * columns, rows)]
+        # One split, because its derivative is one concatenation: slicing layer by layer would make every row of the
+        # Jacobian a sum of 2 (depth + 1) padded vectors.
+        pieces = jnp.split(theta, np.cumsum(lengths)[:-1])
+        return [
+            (weights.reshape(shape), biases)
+            for weights, biases, shape in zip(pieces[::2], pieces[1::2], self.layers, strict=True)
+        ]
+
+    def apply(self, theta: jax.Array, x: jax.Array) -> jax.Array:
+        """Evaluate u at one point: `theta` (P,), `x` (dim,) -> () or (outputs,)."""
+        *hidden, (weights, biases) = self.unflatten(theta)
+        for hidden_weights, hidden_biases in hidden:
+            x = jnp.tanh(hidden_weights @ x + hidden_biases)
+        u = weights @ x + biases
+        return u[0] if self.outputs == 1 else u
