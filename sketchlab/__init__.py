@@ -1,1 +1,90 @@
-"""Natural gradients for physics-informed neural networks, full and sketched."""
+"""Natural gradients for physics-informed neural networks, full and sketched.
+
+A problem says what must vanish and where; a network is an ansatz for the solution; an optimizer closes the gap. The Gramian of the
+network's tangent functions decides how hard that is, and its spectrum can be looked at.
+"""
+
+from sketchlab.calculus import divergence, gradient, laplacian, partial
+from sketchlab.damping import damping_path, step_grid
+from sketchlab.domains import SAMPLERS, Box, Face
+from sketchlab.gramian import Gramian, Spectrum, full_spectrum, kernel_spectrum
+from sketchlab.networks import MLP
+from sketchlab.optimizers import (
+    OPTIMIZERS,
+    Optimizer,
+    StepInfo,
+    adam,
+    dual_natural_gradient,
+    gradient_descent,
+    lbfgs,
+    natural_gradient,
+    sketched_natural_gradient,
+)
+from sketchlab.problems import PROBLEMS, Condition, Problem, boundary, face, interior
+from sketchlab.residuals import Jacobian, LeastSquares, from_matrix
+from sketchlab.sketch import range_finder, rayleigh_ritz, sketched_spectrum
+from sketchlab.training import History, Run, Trainer, load, save, spectrum, train
+from sketchlab.validation import InputError
+
+__version__ = "0.1.0"
+
+_PLOTS = ("plot_convergence", "plot_error", "plot_solution", "plot_spectrum")
+
+__all__ = [
+    "MLP",
+    "OPTIMIZERS",
+    "PROBLEMS",
+    "SAMPLERS",
+    "Box",
+    "Condition",
+    "Face",
+    "Gramian",
+    "History",
+    "InputError",
+    "Jacobian",
+    "LeastSquares",
+    "Optimizer",
+    "Problem",
+    "Run",
+    "Spectrum",
+    "StepInfo",
+    "Trainer",
+    "adam",
+    "boundary",
+    "damping_path",
+    "divergence",
+    "dual_natural_gradient",
+    "face",
+    "from_matrix",
+    "full_spectrum",
+    "gradient",
+    "gradient_descent",
+    "interior",
+    "kernel_spectrum",
+    "laplacian",
+    "lbfgs",
+    "load",
+    "natural_gradient",
+    "partial",
+    "plot_convergence",
+    "plot_error",
+    "plot_solution",
+    "plot_spectrum",
+    "range_finder",
+    "rayleigh_ritz",
+    "save",
+    "sketched_natural_gradient",
+    "sketched_spectrum",
+    "spectrum",
+    "step_grid",
+    "train",
+]
+
+
+def __getattr__(name):
+    # Matplotlib is loaded by the first plot, not by the first import.
+    if name in _PLOTS:
+        from sketchlab import plots
+
+        return getattr(plots, name)
+    raise AttributeError(f"module 'sketchlab' has no attribute {name!r}")

@@ -1,0 +1,31 @@
+# Needs python3 (3.11 to 3.13) and make. Another interpreter: make lab PYTHON=/path/to/python3.12 (after make clean).
+
+# Each candidate is run, not just looked up: the name may exist and still not start, or be another version.
+supported = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c '$(supported)' 2>/dev/null && echo $$p && break; done)
+
+help:
+	@echo "make lab    install into .venv on the first run, then open the notebooks in JupyterLab"
+	@echo "make test   install likewise, then run every test and every notebook"
+	@echo "make clean  remove .venv, caches and build output"
+
+lab: .venv/.installed
+	.venv/bin/sketchlab lab
+
+# SKETCHLAB_FAST=1 shortens the training runs in the notebooks. One pytest run, so one summary counts everything.
+test: .venv/.installed
+	SKETCHLAB_FAST=1 .venv/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 tests notebooks
+
+# A .venv with a working pip is kept; a missing, half-made or stale one is made anew.
+.venv/.installed: pyproject.toml
+	@.venv/bin/python -m pip --version >/dev/null 2>&1 || { \
+	  '$(PYTHON)' -c '$(supported)' 2>/dev/null || { echo "sketchlab needs Python 3.11, 3.12 or 3.13: install one, or name it with PYTHON=/path/to/python3" >&2; exit 1; }; \
+	  '$(PYTHON)' -m venv --clear .venv; }
+	.venv/bin/python -m pip install -e ".[lab,test]"
+	@touch $@
+
+clean:
+	rm -rf .venv build dist .pytest_cache .ruff_cache
+	find sketchlab tests notebooks -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
+
+.PHONY: help lab test clean

@@ -1,0 +1,435 @@
+"""Training: the loop around a compiled step, what it records, and how a run is kept.
+
+`Trainer` holds the loop's state and advances it one step at a time, for whoever wants the hand on the wheel (the explorers);
+`train` drives a `Trainer` until something says stop, and returns a `Run`. Everything between the collocation points and the new parameters is one
+compiled function, compiled before the clock starts; plain Python is outside, so that callbacks, pausing and Ctrl-C work.
+"""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm.auto import tqdm
+
+from sketchlab.domains import INTERIOR, Sampler, sobol, uniform
+from sketchlab.gramian import Spectrum, full_spectrum
+from sketchlab.networks import MLP
+from sketchlab.optimizers import Optimizer, sketched_natural_gradient
+from sketchlab.problems import PROBLEMS, Problem
+from sketchlab.residuals import LeastSquares
+from sketchlab.sketch import sketched_spectrum
+from sketchlab.validation import InputError, check_integer, check_real
+
+#: Steps in a row with a non-finite loss, after which training stops.
+PATIENCE = 5
+#: Leading eigenvalues that a history keeps of every step.
+TOP = 20
+#: Held-out points for the relative error.
+HELD_OUT = 4096
+
+
+class Record(NamedTuple):
+    """One step as it was taken: its number from 1, what the optimizer said, the held-out error, and seconds so far."""
+
+    step: int
+    loss: float
+    relative_error: float | None
+    damping: float
+    step_norm: float
+    accepted: bool
+    finite: bool
+    seconds: float
+    eigenvalues: np.ndarray
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened, an entry for each step.
+
+    Attributes
+    ----------
+    loss : (n,)
+        ½‖r‖² after the step.
+    relative_error : (n,) or None
+        ‖u - u*‖ / ‖u*‖ in L2 on held-out points; None for a problem without a known solution.
+    damping : (n,)
+        μ, 0 where there is none.
+    step_norm : (n,)
+    accepted, finite : (n,) bool
+    seconds : (n,)
+        Time spent in steps, from the first one; compilation and error evaluation are not in it.
+    eigenvalues : (n, m)
+        The leading eigenvalues of G that each step saw, at most 20; m = 0 for a first-order method.
+    """
+
+    loss: np.ndarray
+    relative_error: np.ndarray | None
+    damping: np.ndarray
+    step_norm: np.ndarray
+    accepted: np.ndarray
+    finite: np.ndarray
+    seconds: np.ndarray
+    eigenvalues: np.ndarray
+
+    def __len__(self):
+        return len(self.loss)
+
+    @classmethod
+    def from_records(cls, records: Sequence[Record], *, has_solution: bool) -> "History":
+        """Turn records into arrays."""
+
+        def column(name, dtype=float):
+            return np.array([getattr(record, name) for record in records], dtype)
+
+        return cls(
+            loss=column("loss"),
+            relative_error=column("relative_error") if has_solution else None,
+            damping=column("damping"),
+            step_norm=column("step_norm"),
+            accepted=column("accepted", bool),
+            finite=column("finite", bool),
+            seconds=column("seconds"),
+            eigenvalues=np.array([record.eigenvalues[:TOP] for record in records]).reshape(len(records), -1),
+        )
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or interrupted training.
+
+    Attributes
+    ----------
+    problem : Problem
+    network : MLP
+    theta : (P,)
+    history : History
+    stop_reason : str
+        "steps", "seconds", "tolerance", "callback", "interrupted" or "non-finite".
+    settings : dict
+        Optimizer and its options, points, seed, dtype, device, compile seconds: fit for JSON.
+    """
+
+    problem: Problem
+    network: MLP
+    theta: np.ndarray
+    history: History
+    stop_reason: str
+    settings: dict = field(default_factory=dict)
+
+    def solution(self, x) -> jax.Array:
+        """Evaluate the trained network: (n, d) -> (n,) or (n, outputs)."""
+        x = jnp.asarray(x, self.theta.dtype)
+        if x.ndim != 2 or x.shape[1] != self.problem.dim:
+            raise InputError(f"points of shape {x.shape} do not fit: {self.problem.name!r} takes (n, {self.problem.dim}).")
+        return LeastSquares(self.problem, self.network).solution(jnp.asarray(self.theta), x)
+
+
+def held_out_points(problem: Problem, n: int = HELD_OUT) -> np.ndarray:
+    """Return n quasi-random interior points (n, d) for judging a solution: the same ones for every run, none of them trained on."""
+    return problem.domain.sample(INTERIOR, n, seed=2**31, sampler=sobol)
+
+
+class Trainer:
+    """The state of a training run, advanced a step at a time.
+
+    Parameters
+    ----------
+    problem, network, optimizer
+    points : int or sequence of int
+        Collocation points; see `Problem.sample`.
+    seed : int
+        Decides initial parameters, points and every random matrix.
+    dtype : str
+        "float64", or "float32" at the price of accuracy beyond about 1e-3.
+    sampler : callable
+        See `Box.sample`.
+    theta : (P,), optional
+        Parameters to start from instead of drawing them.
+
+    Raises
+    ------
+    InputError
+        For whatever does not fit: see the message.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        network: MLP,
+        optimizer: Optimizer,
+        *,
+        points: int | Sequence[int] = 1000,
+        seed: int = 0,
+        dtype: str = "float64",
+        sampler: Sampler = uniform,
+        theta=None,
+    ):
+        self.problem, self.network, self.optimizer = problem, network, optimizer
+        self.dtype = _check_dtype(dtype)
+        self.least_squares = LeastSquares(problem, network)
+        self.points = _sample(problem, points, seed, self.dtype, sampler)
+        rows = self.least_squares.rows(self.points)
+        optimizer.check(rows, network.size)
+
+        init_key, state_key, self._step_key = jax.random.split(jax.random.key(seed), 3)
+        self.theta = network.init(key=init_key, dtype=self.dtype) if theta is None else _check_theta(theta, network, self.dtype)
+        self.state = optimizer.init(self.least_squares, self.theta, key=state_key)
+        self.records: list[Record] = []
+        self.seconds = 0.0
+
+        start = time.perf_counter()
+        step = jax.jit(lambda theta, state, points, key: optimizer.step(self.least_squares, theta, state, points, key=key))
+        self._step = step.lower(self.theta, self.state, self.points, self._step_key).compile()
+        self.compile_seconds = time.perf_counter() - start
+        self._error = None if problem.solution is None else self._relative_error()
+        self.settings = {
+            "optimizer": optimizer.name,
+            "optimizer_settings": optimizer.settings,
+            "points": sum(len(x) for x in self.points),
+            "rows": rows,
+            "seed": seed,
+            "dtype": dtype,
+            "device": self.theta.device.device_kind if self.theta.device.platform != "cpu" else "cpu",
+            "compile_seconds": self.compile_seconds,
+        }
+
+    def step(self) -> Record:
+        """Take one step and return its record."""
+        number = len(self.records) + 1
+        start = time.perf_counter()
+        step = self._step(self.theta, self.state, self.points, jax.random.fold_in(self._step_key, number))
+        self.theta, self.state, info = jax.block_until_ready(step)
+        self.seconds += time.perf_counter() - start
+        record = Record(
+            step=number,
+            loss=float(info.loss),
+            relative_error=None if self._error is None else float(self._error(self.theta)),
+            damping=float(info.damping),
+            step_norm=float(info.step_norm),
+            accepted=bool(info.accepted),
+            finite=bool(info.finite),
+            seconds=self.seconds,
+            eigenvalues=np.asarray(info.eigenvalues),
+        )
+        self.records.append(record)
+        return record
+
+    @property
+    def broken(self) -> bool:
+        """Whether the last `PATIENCE` losses were no numbers."""
+        return len(self.records) >= PATIENCE and not any(record.finite for record in self.records[-PATIENCE:])
+
+    def spectrum(self) -> Spectrum:
+        """Compute the full spectrum of J at the current parameters."""
+        return jax.jit(lambda theta, points: full_spectrum(self.least_squares.dense(theta, points)))(self.theta, self.points)
+
+    def run(self, stop_reason: str) -> Run:
+        """Return what was reached so far."""
+        history = History.from_records(self.records, has_solution=self.problem.solution is not None)
+        return Run(self.problem, self.network, np.asarray(self.theta), history, stop_reason, self.settings)
+
+    def _relative_error(self):
+        x = jnp.asarray(held_out_points(self.problem), self.dtype)
+        exact = jax.vmap(self.problem.solution)(x)
+        norm = jnp.linalg.norm(exact)
+        return jax.jit(lambda theta: jnp.linalg.norm(self.least_squares.solution(theta, x) - exact) / norm)
+
+
+def train(
+    problem: Problem,
+    network: MLP,
+    optimizer: Optimizer | None = None,
+    *,
+    steps: int = 100,
+    seconds: float | None = None,
+    tolerance: float | None = None,
+    callbacks: Sequence[Callable[[Trainer, Record], bool | None]] = (),
+    progress: bool = True,
+    **options,
+) -> Run:
+    """Train a network on a problem.
+
+    Parameters
+    ----------
+    problem, network
+    optimizer : Optimizer, optional
+        `sketched_natural_gradient()` by default.
+    steps : int
+        Steps at most.
+    seconds : float, optional
+        Stop after the step that passes it; compilation does not count.
+    tolerance : float, optional
+        Stop when the relative error, or without a known solution the loss, is at most this.
+    callbacks : sequence of callable, (trainer, record) -> bool or None
+        Called after every step; True stops.
+    progress : bool
+        Show a progress bar on standard error.
+    **options
+        points, seed, dtype, sampler, theta: see `Trainer`.
+
+    Returns
+    -------
+    Run
+        After Ctrl-C too: what was reached, with stop_reason "interrupted". A loss that stays non-finite ends in "non-finite".
+
+    Raises
+    ------
+    InputError
+        For whatever does not fit: see the message.
+    """
+    check_integer("steps", steps, 1)
+    for name, limit in (("seconds", seconds), ("tolerance", tolerance)):
+        if limit is not None:
+            check_real(name, limit, 0, np.inf, open_low=True)
+    trainer = Trainer(problem, network, optimizer or sketched_natural_gradient(), **options)
+    reason = "steps"
+    try:
+        with tqdm(total=steps, desc=problem.name, disable=not progress) as bar:
+            for _ in range(steps):
+                record = trainer.step()
+                bar.set_postfix_str(_summary(record), refresh=False)
+                bar.update()
+                reached = record.loss if record.relative_error is None else record.relative_error
+                # A list, not any() over a generator: one callback's stop must not keep the next from seeing the step.
+                asked = any([callback(trainer, record) is True for callback in callbacks])
+                if trainer.broken:
+                    reason = "non-finite"
+                elif tolerance is not None and reached <= tolerance:
+                    reason = "tolerance"
+                elif asked:
+                    reason = "callback"
+                elif seconds is not None and trainer.seconds >= seconds:
+                    reason = "seconds"
+                if reason != "steps":
+                    break
+    except KeyboardInterrupt:
+        reason = "interrupted"
+    return trainer.run(reason)
+
+
+def spectrum(
+    problem: Problem,
+    network: MLP,
+    theta=None,
+    *,
+    rank: int | None = None,
+    points: int | Sequence[int] = 1000,
+    seed: int = 0,
+    dtype: str = "float64",
+    sampler: Sampler = uniform,
+) -> Spectrum:
+    """Return the spectrum of the Gramian at `theta`.
+
+    Parameters
+    ----------
+    problem, network
+    theta : (P,), optional
+        The initial parameters of `seed` by default.
+    rank : int, optional
+        Of the sketch; None computes the full spectrum.
+    points, seed, dtype, sampler
+        See `Trainer`.
+
+    Raises
+    ------
+    InputError
+        If the sketch, with an oversampling of 10, does not fit into min(N, P), and for whatever else does not fit.
+    """
+    dtype = _check_dtype(dtype)
+    least_squares = LeastSquares(problem, network)
+    points = _sample(problem, points, seed, dtype, sampler)
+    init_key, sketch_key, _ = jax.random.split(jax.random.key(seed), 3)
+    theta = network.init(key=init_key, dtype=dtype) if theta is None else _check_theta(theta, network, dtype)
+
+    def compute(theta, points):
+        jacobian = least_squares.dense(theta, points)
+        return full_spectrum(jacobian) if rank is None else sketched_spectrum(jacobian, rank, key=sketch_key)
+
+    return jax.jit(compute)(theta, points)
+
+
+def save(run: Run, path) -> None:
+    """Write a run to one ``.npz`` file: arrays without pickle, and the settings as JSON text beside them.
+
+    The file appears whole or not at all.
+    """
+    path = Path(path)
+    settings = {
+        "problem": run.problem.name,
+        "network": asdict(run.network),
+        "stop_reason": run.stop_reason,
+        "settings": run.settings,
+    }
+    arrays = {name: value for name, value in vars(run.history).items() if value is not None}
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(partial, "wb") as file:
+            np.savez(file, theta=run.theta, json=np.array(json.dumps(settings)), **arrays)
+        os.replace(partial, path)
+    except OSError as error:
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror}. Name a folder that exists and is yours.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def load(path, problem: Problem | None = None) -> Run:
+    """Read a run that `save` wrote.
+
+    Parameters
+    ----------
+    path
+    problem : Problem, optional
+        Needed if the run's problem is not in the catalogue, or was made with other arguments than its defaults.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or not a run, or the problem has to be given.
+    """
+    try:
+        with np.load(path) as file:
+            arrays = dict(file)
+        saved = json.loads(str(arrays.pop("json")))
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InputError(f"cannot read {str(path)!r} as a run: {error}. Give a file that sketchlab.save wrote.") from error
+    if problem is None:
+        problem = PROBLEMS[saved["problem"]]()
+    theta = arrays.pop("theta")
+    history = History(**{"relative_error": None} | arrays)
+    return Run(problem, MLP(**saved["network"]), theta, history, saved["stop_reason"], saved["settings"])
+
+
+def _sample(problem, points, seed, dtype, sampler):
+    return tuple(jnp.asarray(x, dtype) for x in problem.sample(points, seed=seed, sampler=sampler))
+
+
+def _check_dtype(name):
+    if name not in ("float64", "float32"):
+        raise InputError(f"dtype = {name!r} is not known: use 'float64' or 'float32'.")
+    if name == "float64" and not jax.config.jax_enable_x64:
+        raise InputError(
+            "dtype = 'float64', but JAX has 64-bit numbers off: run jax.config.update('jax_enable_x64', True) "
+            "first, or ask for dtype='float32' and lose accuracy beyond about 1e-3."
+        )
+    return jnp.dtype(name)
+
+
+def _check_theta(theta, network, dtype):
+    theta = jnp.asarray(theta, dtype)
+    if theta.shape != (network.size,):
+        raise InputError(f"theta has shape {theta.shape}, but the network has P = {network.size} parameters.")
+    return theta
+
+
+def _summary(record):
+    error = "" if record.relative_error is None else f", error {record.relative_error:.1e}"
+    return f"loss {record.loss:.1e}{error}"
