@@ -1,0 +1,323 @@
+"""The command line: ``sketchlab lab | problems | train | spectrum | doctor``.
+
+Results go to standard output (one JSON object with ``--json``), progress and complaints to standard error. A mistake of the caller
+is one line and exit status 2; nothing is written then.
+"""
+
+import argparse
+import importlib.metadata
+import importlib.util
+import inspect
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from sketchlab.domains import SAMPLERS
+from sketchlab.networks import MLP
+from sketchlab.optimizers import OPTIMIZERS
+from sketchlab.problems import PROBLEMS
+from sketchlab.training import load, save, spectrum, train
+from sketchlab.validation import InputError, check_integer
+
+START = "00_start_here.ipynb"
+MISSING_LAB = 'JupyterLab is not installed: run pip install "sketchlab[lab]".'
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0 for success, 1 from a doctor that found something, 2 for a mistake."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except InputError as error:
+        print(f"sketchlab: error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser():
+    parser = _Parser(prog="sketchlab", description="Natural gradients for physics-informed neural networks.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    lab = commands.add_parser("lab", help="open the notebooks in JupyterLab")
+    lab.add_argument("jupyter", nargs="*", metavar="-- OPTION", help="options for jupyter lab, after --")
+    lab.set_defaults(run=_lab)
+
+    problems = commands.add_parser("problems", help="list the problems and their equations")
+    problems.add_argument("--json", action="store_true", help="print JSON")
+    problems.set_defaults(run=_problems)
+
+    training = commands.add_parser("train", help="train a network on a problem")
+    _add_model(training)
+    training.add_argument("--optimizer", default="sngd", help=f"one of {', '.join(OPTIMIZERS)} (default sngd)")
+    training.add_argument("--steps", type=int, default=100, help="steps at most (default 100)")
+    training.add_argument("--seconds", type=float, help="stop after so many seconds of steps")
+    training.add_argument("--tolerance", type=float, help="stop at this relative L2 error")
+    training.add_argument("--out", metavar="RUN.npz", help="write the run to this file")
+    training.set_defaults(run=_train)
+
+    spectra = commands.add_parser("spectrum", help="compute the eigenvalues of the Gramian")
+    _add_model(spectra)
+    spectra.add_argument("--theta", metavar="RUN.npz", help="take network and parameters from a run that train --out wrote")
+    spectra.add_argument("--out", metavar="FIGURE", help="draw full and sketched spectrum into this file (png, pdf, svg)")
+    spectra.set_defaults(run=_spectrum)
+
+    doctor = commands.add_parser("doctor", help="check the installation")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that complains in one line, without the usage text."""
+
+    def error(self, message):
+        self.exit(2, f"sketchlab: error: {message} (see {self.prog} --help)\n")
+
+
+def _add_model(parser):
+    """Add what says which problem, network, points and numbers are meant."""
+    parser.add_argument("problem", help=f"one of {', '.join(PROBLEMS)}")
+    parser.add_argument("--width", type=int, default=32, help="units in a hidden layer (default 32)")
+    parser.add_argument("--depth", type=int, default=2, help="hidden layers (default 2)")
+    parser.add_argument("--rank", type=int, help="rank of the sketch (default 200 or what fits)")
+    parser.add_argument("--points", type=int, default=1000, help="collocation points (default 1000)")
+    parser.add_argument("--sampler", default="uniform", help=f"one of {', '.join(SAMPLERS)} (default uniform)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
+    parser.add_argument("--dtype", default="float64", help="float64 (default) or float32")
+    parser.add_argument("--device", help="cpu or gpu (default: what JAX prefers)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    for name, owners in _problem_parameters().items():
+        parser.add_argument(f"--{name}", type=float, help=f"parameter of {', '.join(owners)}")
+
+
+def _problem_parameters():
+    """Map every parameter that some problem takes to the problems that take it."""
+    owners = {}
+    for problem, factory in PROBLEMS.items():
+        for name in inspect.signature(factory).parameters:
+            owners.setdefault(name, []).append(problem)
+    return owners
+
+
+def _make_problem(options):
+    factory = PROBLEMS[options.problem]
+    given = {name: getattr(options, name) for name in _problem_parameters() if getattr(options, name) is not None}
+    for name in given:
+        if name not in inspect.signature(factory).parameters:
+            owners = ", ".join(_problem_parameters()[name])
+            raise InputError(f"{options.problem} takes no --{name}; it belongs to {owners}.")
+    return factory(**given)
+
+
+def _set_up_jax(options):
+    """Set precision and device, before the first array."""
+    jax.config.update("jax_enable_x64", options.dtype == "float64")
+    if options.device is None:
+        return
+    if options.device not in ("cpu", "gpu"):
+        raise InputError(f"device = {options.device!r} is not known: use cpu or gpu.")
+    try:
+        jax.config.update("jax_default_device", jax.devices(options.device)[0])
+    except RuntimeError as error:
+        platforms = ", ".join(sorted({device.platform for device in jax.devices()}))
+        raise InputError(
+            f"device = {options.device!r} is not there, JAX sees: {platforms}. Leave --device out, or install jax[cuda12] or jax[cuda13]."
+        ) from error
+
+
+def _rank(options, rows, parameters, oversampling):
+    """Return the rank asked for, or by default 200 or the largest that fits."""
+    return min(200, max(min(rows, parameters) - oversampling, 1)) if options.rank is None else options.rank
+
+
+def _train(options):
+    _set_up_jax(options)
+    problem = _make_problem(options)
+    network = MLP(problem.dim, options.width, options.depth, problem.outputs)
+    points = check_integer("points", options.points, len(problem.conditions))
+    factory = OPTIMIZERS[options.optimizer]
+    ranked = "rank" in inspect.signature(factory).parameters
+    if options.rank is not None and not ranked:
+        raise InputError(f"optimizer {options.optimizer!r} takes no --rank; leave it out, or use sngd.")
+    optimizer = factory(rank=_rank(options, points, network.size, 0)) if ranked else factory()
+    if options.out is not None:
+        _check_writable(options.out)
+    run = train(
+        problem,
+        network,
+        optimizer,
+        steps=options.steps,
+        seconds=options.seconds,
+        tolerance=options.tolerance,
+        points=points,
+        seed=options.seed,
+        dtype=options.dtype,
+        sampler=SAMPLERS[options.sampler],
+    )
+    if options.out is not None:
+        save(run, options.out)
+    history = run.history
+    last = len(history) - 1
+    summary = {
+        "problem": problem.name,
+        "optimizer": optimizer.name,
+        "parameters": network.size,
+        "points": run.settings["points"],
+        "rank": optimizer.settings.get("rank"),
+        "dtype": options.dtype,
+        "device": run.settings["device"],
+        "seed": options.seed,
+        "steps": len(history),
+        "seconds": float(history.seconds[last]) if len(history) else 0.0,
+        "compile_seconds": run.settings["compile_seconds"],
+        "loss": _number(history.loss[last]) if len(history) else None,
+        "relative_l2_error": _number(history.relative_error[last]) if len(history) and history.relative_error is not None else None,
+        "stop_reason": run.stop_reason,
+    }
+    _print(summary, options.json)
+    return 0
+
+
+def _spectrum(options):
+    _set_up_jax(options)
+    problem = _make_problem(options)
+    network = MLP(problem.dim, options.width, options.depth, problem.outputs)
+    theta = None
+    if options.theta is not None:
+        run = load(options.theta, problem=problem)
+        network, theta = run.network, run.theta
+    if options.out is not None:
+        _check_figure(options.out)
+    points = check_integer("points", options.points, len(problem.conditions))
+    common = {"points": points, "seed": options.seed, "dtype": options.dtype, "sampler": SAMPLERS[options.sampler]}
+    rank = _rank(options, points, network.size, 10)
+    sketched = spectrum(problem, network, theta, rank=rank, **common)
+    full = spectrum(problem, network, theta, **common)
+    if options.out is not None:
+        _draw_spectrum(options.out, f"{problem.name}, P = {network.size}", full, sketched, rank)
+    eigenvalues = np.asarray(full.eigenvalues)
+    summary = {
+        "problem": problem.name,
+        "parameters": network.size,
+        "points": points,
+        "rank": rank,
+        "dtype": options.dtype,
+        "largest_eigenvalue": _number(eigenvalues[0]),
+        "eigenvalue_at_rank": _number(eigenvalues[rank - 1]),
+        "effective_dimension_1e-8": int(np.sum(eigenvalues > 1e-8 * eigenvalues[0])),
+        "out": options.out,
+    }
+    if options.json:
+        summary |= {
+            "eigenvalues": [_number(value) for value in eigenvalues],
+            "sketched_eigenvalues": [_number(value) for value in np.asarray(sketched.eigenvalues)],
+        }
+    _print(summary, options.json)
+    return 0
+
+
+def _draw_spectrum(path, title, full, sketched, rank):
+    # Written by a backend that needs no screen, wherever the command runs.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from sketchlab.plots import plot_spectrum
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    plot_spectrum({"full": full, f"sketched, rank {rank}": sketched}, rank=rank, ax=figure.subplots()).set_title(title)
+    part = Path(path).with_name(f".{os.getpid()}.{Path(path).name}")
+    try:
+        figure.savefig(part, dpi=150)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _check_writable(path):
+    """Refuse a file that cannot be written before minutes of work go into it."""
+    path = Path(path)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"cannot write --out {str(path)!r}: name a file in a folder that exists and is yours.")
+
+
+def _check_figure(path):
+    _check_writable(path)
+    known = ("png", "pdf", "svg")
+    if Path(path).suffix[1:].lower() not in known:
+        raise InputError(f"--out {path!r} is no kind of figure: end it with one of {', '.join('.' + end for end in known)}.")
+
+
+def _problems(options):
+    described = {name: PROBLEMS[name]() for name in PROBLEMS}
+    if options.json:
+        print(json.dumps([{"name": n, "dim": p.dim, "equation": p.equation} for n, p in described.items()], ensure_ascii=False))
+    else:
+        for name, problem in described.items():
+            print(f"{name:14s} {problem.equation}")
+    return 0
+
+
+def _lab(options):
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise InputError(MISSING_LAB)
+    folder = _notebooks()
+    command = [sys.executable, "-m", "jupyterlab", str(folder / START), *options.jupyter]
+    return subprocess.run(command, check=False).returncode
+
+
+def _notebooks():
+    """Find the notebooks: in a checkout where they are; from an installed package, a copy in the current folder that one may edit."""
+    package = Path(__file__).parent
+    checkout = package.parent / "notebooks"
+    if (checkout / START).exists():
+        return checkout
+    copy = Path.cwd() / "sketchlab-notebooks"
+    if not copy.exists():
+        shutil.copytree(package / "notebooks", copy)
+    return copy
+
+
+def _doctor(options):
+    jax.config.update("jax_enable_x64", True)
+    report = {"python": sys.version.split()[0]}
+    problems = []
+    for name in ("sketchlab", "jax", "jaxlib", "numpy", "scipy", "optax", "matplotlib", "jupyterlab", "ipywidgets", "plotly", "anywidget"):
+        try:
+            report[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            report[name] = None
+            problems.append(f'{name} is not installed: run pip install "sketchlab[lab]"')
+    report["devices"] = [f"{device.platform}: {device.device_kind}" for device in jax.devices()]
+    report["cores"] = os.cpu_count()
+    # The shortest proof that double precision, the linear algebra and the loop work: a small problem solved.
+    run = train(PROBLEMS["poisson_1d"](), MLP(1, 8, 1), OPTIMIZERS["sngd"](rank=20), steps=30, points=60, progress=False)
+    report["trial_error"] = float(run.history.relative_error[-1])
+    if not report["trial_error"] < 1e-2:
+        problems.append(f"a trial run ended with a relative error of {report['trial_error']:.1e}, expected below 1e-2")
+    report["problems_found"] = problems
+    _print(report, options.json)
+    return 1 if problems else 0
+
+
+def _number(value):
+    """Return a float, or None for what JSON has no number for."""
+    value = float(value)
+    return value if math.isfinite(value) else None
+
+
+def _print(summary, as_json):
+    if as_json:
+        print(json.dumps(summary))
+        return
+    width = max(len(name) for name in summary)
+    for name, value in summary.items():
+        shown = f"{value:.3g}" if isinstance(value, float) else ", ".join(map(str, value)) if isinstance(value, list) else value
+        print(f"{name:{width}s}  {'none' if shown is None or shown == '' else shown}")
