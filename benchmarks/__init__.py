@@ -1,0 +1,1 @@
+"""Measurements. They print figures and assert nothing: tests are for what cannot wobble."""

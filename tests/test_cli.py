@@ -1,0 +1,95 @@
+import json
+
+import jax
+import pytest
+
+from sketchlab import PROBLEMS, load
+from sketchlab.cli import main
+
+SMALL = ["--width", "6", "--depth", "1", "--points", "40", "--rank", "10"]
+
+
+@pytest.fixture(autouse=True)
+def double_precision_again():
+    """The command line sets JAX up for its own process; give the tests theirs back."""
+    yield
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_default_device", None)
+
+
+def test_problems_lists_the_catalogue(capsys):
+    assert main(["problems", "--json"]) == 0
+    assert [entry["name"] for entry in json.loads(capsys.readouterr().out)] == list(PROBLEMS)
+
+
+def test_train_prints_one_json_object_and_keeps_progress_off_standard_output(capsys):
+    assert main(["train", "poisson_1d", "--steps", "3", "--json", *SMALL]) == 0
+    printed = capsys.readouterr()
+    summary = json.loads(printed.out)
+    expected = "problem optimizer parameters points rank dtype device steps seconds compile_seconds loss relative_l2_error stop_reason"
+    assert set(expected.split()) <= set(summary)
+    assert (summary["parameters"], summary["rank"], summary["steps"], summary["stop_reason"]) == (19, 10, 3, "steps")
+    assert "3/3" in printed.err
+
+
+def test_a_run_written_by_train_is_read_by_spectrum(capsys, tmp_path):
+    path, picture = tmp_path / "run.npz", tmp_path / "spectrum.png"
+    assert main(["train", "heat_1d", "--steps", "2", "--out", str(path), *SMALL]) == 0
+    assert load(path).history.loss.shape == (2,)
+    capsys.readouterr()
+    arguments = ["spectrum", "heat_1d", "--theta", str(path), "--rank", "5", "--points", "40", "--out", str(picture), "--json"]
+    assert main(arguments) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["parameters"] == load(path).network.size
+    assert len(summary["sketched_eigenvalues"]) == 5
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "heat_2d"], "Did you mean 'heat_1d'"),
+        (["train", "heat_1d", "--optimizer", "sgnd"], "Did you mean 'sngd'"),
+        (["train", "heat_1d", "--rank", "0"], "rank = 0"),
+        (["train", "heat_1d", "--rank", "999", "--points", "100"], "rank + oversampling = 999 exceeds min(N, P) = 101"),
+        (["train", "heat_1d", "--optimizer", "adam", "--rank", "9"], "takes no --rank"),
+        (["train", "heat_1d", "--width", "0"], "width = 0"),
+        (["train", "heat_1d", "--depth", "-1"], "depth = -1"),
+        (["train", "heat_1d", "--points", "2"], "points = 2"),
+        (["train", "heat_1d", "--seed", "-1"], "seed = -1"),
+        (["train", "heat_1d", "--steps", "0"], "steps = 0"),
+        (["train", "heat_1d", "--seconds", "nan"], "seconds = nan"),
+        (["train", "heat_1d", "--speed", "2"], "belongs to transport_1d"),
+        (["train", "transport_1d", "--speed", "inf"], "speed = inf"),
+        (["train", "heat_1d", "--device", "gpu"], "JAX sees: cpu"),
+        (["train", "heat_1d", "--dtype", "float16"], "float16"),
+        (["train", "heat_1d", "--sampler", "sobel"], "Did you mean 'sobol'"),
+        (["train", "heat_1d", "--out", "no/such/folder/run.npz"], "cannot write"),
+        (["spectrum", "heat_1d", "--out", "figure.bmp"], ".png"),
+        (["spectrum", "heat_1d", "--rank", "95", "--points", "100"], "rank + oversampling = 105"),
+        (["spectrum", "heat_1d", "--theta", "missing.npz"], "missing.npz"),
+    ],
+)
+def test_mistakes_are_one_line_with_status_2_and_write_nothing(arguments, message, capsys, tmp_path, monkeypatch):
+    if "gpu" in arguments and any(device.platform == "gpu" for device in jax.devices()):
+        pytest.skip("this machine has a GPU")
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert message in printed.err
+    assert printed.err.count("\n") == 1 and "Traceback" not in printed.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_words_that_are_no_numbers_are_one_line_too(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "heat_1d", "--points", "many"])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_doctor_solves_a_trial_problem(capsys):
+    assert main(["doctor", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["trial_error"] < 1e-2 and report["problems_found"] == []
