@@ -40,7 +40,7 @@ def uniform(n: int, dim: int, seed: int) -> np.ndarray:
 
 
 def sobol(n: int, dim: int, seed: int) -> np.ndarray:
-    """Take the first n points of a scrambled Sobol sequence in the unit cube: (n, dim). (Owen 1998; scipy.stats.qmc)"""
+    """Take the first n points of a scrambled Sobol sequence in the unit cube, (n, dim); Owen 1998, by scipy.stats.qmc."""
     doublings = int(np.ceil(np.log2(max(n, 1))))
     return qmc.Sobol(dim, seed=seed).random_base2(doublings)[:n]
 
@@ -107,8 +107,7 @@ class Box:
             return [Face(axis, side) for axis in range(self.dim) for side in ("lower", "upper")]
         if not isinstance(region, Face) or region.axis not in range(self.dim) or region.side not in ("lower", "upper"):
             raise InputError(
-                f"{region!r} is no region of a {self.dim}-dimensional box: "
-                f"use a face with axis 0 to {self.dim - 1} and side 'lower' or 'upper'."
+                f"{region!r} is no region of a {self.dim}-dimensional box: use a face with axis 0 to {self.dim - 1} and side 'lower' or 'upper'."
             )
         return [region]
 

@@ -269,8 +269,5 @@ def transport_1d(speed: float = 1.0) -> Problem:
 
 PROBLEMS = Catalogue(
     "problem",
-    {
-        factory.__name__: factory
-        for factory in (poisson_1d, poisson_2d, poisson_5d, heat_1d, nonlinear_bvp, transport_1d)
-    },
+    {factory.__name__: factory for factory in (poisson_1d, poisson_2d, poisson_5d, heat_1d, nonlinear_bvp, transport_1d)},
 )

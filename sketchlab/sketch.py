@@ -78,9 +78,7 @@ def check_rank(rank: int, oversampling: int, rows: int, columns: int) -> None:
         )
 
 
-def sketched_spectrum(
-    jacobian: Jacobian, rank: int, *, key, oversampling: int = 10, power_iterations: int = 1
-) -> Spectrum:
+def sketched_spectrum(jacobian: Jacobian, rank: int, *, key, oversampling: int = 10, power_iterations: int = 1) -> Spectrum:
     """Approximate the `rank` leading singular triplets of J.
 
     Parameters

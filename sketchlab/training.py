@@ -17,6 +17,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from sketchlab.domains import INTERIOR, Sampler, sobol, uniform
@@ -189,6 +190,10 @@ class Trainer:
         step = jax.jit(lambda theta, state, points, key: optimizer.step(self.least_squares, theta, state, points, key=key))
         self._step = step.lower(self.theta, self.state, self.points, self._step_key).compile()
         self.compile_seconds = time.perf_counter() - start
+        # XLA's threads make the matrix products. The threads of LAPACK's BLAS wait in a busy loop and fight them for the cores: with
+        # another process beside it, a step of 0.1 s took up to 1.3 s. One LAPACK thread costs little when the machine is idle.
+        self._thread_pools = ThreadpoolController()
+        self._full_spectrum = jax.jit(lambda theta, points: full_spectrum(self.least_squares.dense(theta, points)))
         self._error = None if problem.solution is None else self._relative_error()
         self.settings = {
             "optimizer": optimizer.name,
@@ -205,8 +210,9 @@ class Trainer:
         """Take one step and return its record."""
         number = len(self.records) + 1
         start = time.perf_counter()
-        step = self._step(self.theta, self.state, self.points, jax.random.fold_in(self._step_key, number))
-        self.theta, self.state, info = jax.block_until_ready(step)
+        key = jax.random.fold_in(self._step_key, number)
+        with self._thread_pools.limit(limits=1, user_api="blas"):
+            self.theta, self.state, info = jax.block_until_ready(self._step(self.theta, self.state, self.points, key))
         self.seconds += time.perf_counter() - start
         record = Record(
             step=number,
@@ -229,7 +235,7 @@ class Trainer:
 
     def spectrum(self) -> Spectrum:
         """Compute the full spectrum of J at the current parameters."""
-        return jax.jit(lambda theta, points: full_spectrum(self.least_squares.dense(theta, points)))(self.theta, self.points)
+        return self._full_spectrum(self.theta, self.points)
 
     def run(self, stop_reason: str) -> Run:
         """Return what was reached so far."""

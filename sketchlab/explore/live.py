@@ -10,6 +10,9 @@ import plotly.graph_objects as go
 
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#888888"
 
+#: Size of a live figure in pixels: two side by side on a laptop, one below the other on less.
+WIDTH, HEIGHT = 560, 340
+
 #: Shortest time between two pictures, in seconds: more would queue up in the browser.
 FRAME = 0.1
 
@@ -19,14 +22,15 @@ def log_axis(title: str) -> dict:
     return {"type": "log", "title": title, "exponentformat": "power", "nticks": 8}
 
 
-def figure(title: str, x_axis: dict, y_axis: dict, traces: list, height: int = 330) -> go.FigureWidget:
+def figure(title: str, x_axis: dict, y_axis: dict, traces: list) -> go.FigureWidget:
     """Make a live figure in the house style."""
     layout = {
         "title": {"text": title, "font": {"size": 15}},
         "template": "plotly_white",
-        "height": height,
-        "margin": {"l": 65, "r": 15, "t": 45, "b": 75},
-        "legend": {"orientation": "h", "y": -0.24, "x": 0},
+        "width": WIDTH,
+        "height": HEIGHT,
+        "margin": {"l": 70, "r": 20, "t": 45, "b": 90},
+        "legend": {"orientation": "h", "y": -0.24, "x": 0, "font": {"size": 11}},
         "xaxis": x_axis,
         "yaxis": y_axis,
     }

@@ -67,8 +67,8 @@ class TrainingExplorer:
         self.pause_button.on_click(lambda _: self.pause())
         self.reset_button.on_click(lambda _: self.reset())
         self._loop = Loop(self._advance, self._fail)
-        self._curves, self._fields = Throttle(), Throttle(0.5)
-        self._panels = widgets.GridBox(layout={"grid_template_columns": "repeat(auto-fit, minmax(420px, 1fr))", "width": "100%"})
+        self._curves, self._fields, self._whole = Throttle(), Throttle(0.5), Throttle(2.0)
+        self._panels = widgets.Box(layout={"flex_flow": "row wrap"})
         self.set(**choices)
         for widget in self.controls.values():
             widget.observe(lambda _: self.reset(), names="value")
@@ -136,6 +136,8 @@ class TrainingExplorer:
                 self._draw_curves()
             if self._fields.ready():
                 self._draw_fields()
+            if self._whole.ready():
+                self._draw_full_spectrum()
         return not done
 
     def _guarded(self, action):
@@ -160,9 +162,7 @@ class TrainingExplorer:
         least_squares = LeastSquares(self.problem, self.network)
         self._solution = jax.jit(lambda theta, x: least_squares.solution(theta, x))
         self._make_figures()
-        # A problem that no rank or number of points fits is told now, not at Run.
-        size = f"{self.problem.equation} &nbsp; P = {self.network.size} parameters"
-        self._say(f"ready: {size}")
+        self._say(f"ready: {self.problem.equation} &nbsp; P = {self.network.size} parameters")
 
     def _make_trainer(self):
         if self.trainer is not None:
@@ -170,9 +170,7 @@ class TrainingExplorer:
         factory = OPTIMIZERS[self._choice("optimizer")]
         takes_rank = "rank" in inspect.signature(factory).parameters
         optimizer = factory(rank=self._choice("rank")) if takes_rank else factory()
-        self.trainer = Trainer(
-            self.problem, self.network, optimizer, points=self._choice("points"), seed=int(self._choice("seed"))
-        )
+        self.trainer = Trainer(self.problem, self.network, optimizer, points=self._choice("points"), seed=int(self._choice("seed")))
         self._draw_full_spectrum()
 
     def _make_figures(self):
@@ -260,7 +258,7 @@ def _slider(label, values, value):
 
 
 def _heatmap(colours, prefix):
-    return go.Heatmap(z=[[0.0]], colorscale=colours, colorbar={"tickprefix": prefix, "thickness": 14})
+    return go.Heatmap(z=[[0.0]], colorscale=colours, zsmooth="best", colorbar={"tickprefix": prefix, "thickness": 14})
 
 
 def _positive(values):

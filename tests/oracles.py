@@ -1,0 +1,77 @@
+"""Slow or independent answers to compare with: none of them uses the code under test, apart from describing a problem."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import sketchlab as sl
+
+
+def orthonormal(rows, columns, seed):
+    return np.linalg.qr(np.random.default_rng(seed).standard_normal((rows, columns)))[0]
+
+
+def matrix_with(singular_values, rows, columns, seed=0):
+    """Build U S Vᵀ (rows, columns) with the given singular values; returns it with U and V."""
+    s = np.asarray(singular_values)
+    left, right = orthonormal(rows, s.size, seed), orthonormal(columns, s.size, seed + 1)
+    return jnp.asarray(left * s @ right.T), left, right
+
+
+def graded_matrix(singular_values, seed=0):
+    """Build U S (square): columns scaled over many decades keep the small singular values exactly representable."""
+    s = np.asarray(singular_values)
+    return jnp.asarray(orthonormal(s.size, s.size, seed) * s)
+
+
+def explicit_mlp(network, theta, x):
+    """Evaluate the network with numpy, cutting theta by hand."""
+    theta, x, first = np.asarray(theta), np.asarray(x), 0
+    sizes = [network.dim, *[network.width] * network.depth, network.outputs]
+    for layer, (columns, rows) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        weights = theta[first : first + rows * columns].reshape(rows, columns)
+        biases = theta[first + rows * columns : first + rows * columns + rows]
+        first += rows * columns + rows
+        x = weights @ x + biases
+        x = np.tanh(x) if layer < network.depth else x
+    assert first == theta.size
+    return x
+
+
+def nested_laplacian(u):
+    return lambda x: jnp.trace(jax.hessian(u)(x), axis1=-2, axis2=-1)
+
+
+def damped_step(matrix, residual, damping):
+    """Solve (JᵀJ + μ) d = -Jᵀ r densely."""
+    matrix, residual = np.asarray(matrix), np.asarray(residual)
+    return -np.linalg.solve(matrix.T @ matrix + damping * np.eye(matrix.shape[1]), matrix.T @ residual)
+
+
+def cauchy_riemann():
+    """Two unknowns, two equations at a point: u_x = v_y, u_y = -v_x, solved by (x² - y², 2xy)."""
+
+    def exact(x):
+        return jnp.stack([x[0] ** 2 - x[1] ** 2, 2 * x[0] * x[1]])
+
+    def equations(u, x):
+        j = sl.gradient(u)(x)
+        return jnp.stack([j[0, 0] - j[1, 1], j[0, 1] + j[1, 0]])
+
+    return sl.Problem(
+        name="cauchy_riemann",
+        domain=sl.Box([0.0, 0.0], [2.0, 1.0]),
+        conditions=[sl.interior(equations), sl.boundary(lambda u, x: u(x) - exact(x), weight=3.0)],
+        solution=exact,
+        outputs=2,
+    )
+
+
+def unsolved():
+    """A problem without a known solution."""
+    return sl.Problem("unsolved", sl.Box([0.0], [1.0]), [sl.interior(lambda u, x: sl.laplacian(u)(x) + 1), sl.boundary(lambda u, x: u(x))])
+
+
+def broken():
+    """A problem whose residual is never a number."""
+    return sl.Problem("broken", sl.Box([0.0], [1.0]), [sl.interior(lambda u, x: u(x) * jnp.nan)])

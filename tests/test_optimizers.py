@@ -1,0 +1,151 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import sketchlab as sl
+
+RANK = {"sngd": {"rank": 15}}
+KEY = jax.random.key(0)
+
+
+def make(name, **options):
+    return sl.OPTIMIZERS[name](**RANK.get(name, {}) | options)
+
+
+@pytest.fixture(scope="module")
+def small():
+    problem = sl.PROBLEMS["poisson_1d"]()
+    least_squares = sl.LeastSquares(problem, sl.MLP(dim=1, width=8, depth=1))
+    theta = least_squares.network.init(key=jax.random.key(2))
+    return least_squares, theta, tuple(jnp.asarray(x) for x in problem.sample(40, seed=0))
+
+
+@functools.cache
+def compiled(name):
+    optimizer = make(name)
+    return optimizer, jax.jit(optimizer.step, static_argnums=0)
+
+
+@pytest.mark.parametrize("name", sl.OPTIMIZERS)
+def test_steps_lower_the_loss_and_compile_once(name, small):
+    least_squares, theta, points = small
+    optimizer, step = compiled(name)
+    state = optimizer.init(least_squares, theta, key=KEY)
+    first = loss = least_squares.loss(theta, points)
+    for i in range(50 if name == "adam" else 3):
+        theta, state, info = step(least_squares, theta, state, points, key=jax.random.fold_in(KEY, i))
+        assert info.finite and info.accepted
+        if name != "adam":  # the only one without a line search, free to climb for a moment
+            assert info.loss <= loss
+        loss = info.loss
+        assert loss == pytest.approx(float(least_squares.loss(theta, points)), rel=1e-9)
+    assert loss < first
+    # A state that changed its shapes or types would compile anew.
+    assert step._cache_size() == 1
+
+
+@pytest.mark.parametrize("name", sl.OPTIMIZERS)
+def test_a_residual_that_is_no_number_moves_nothing(name, small):
+    least_squares, theta, points = small
+    optimizer, step = compiled(name)
+    state = optimizer.init(least_squares, theta, key=KEY)
+    poisoned = points[0].at[3].set(jnp.nan), points[1]
+    new, new_state, info = step(least_squares, theta, state, poisoned, key=KEY)
+    assert not info.finite and not info.accepted
+    assert info.step_norm == 0
+    assert jnp.array_equal(new, theta)
+    # The state is still good: the next step, on clean points, is taken.
+    _, _, info = step(least_squares, new, new_state, points, key=KEY)
+    assert info.finite and info.accepted
+
+
+@pytest.mark.parametrize("name", sl.OPTIMIZERS)
+def test_parameters_that_are_no_numbers_are_left_alone(name, small):
+    least_squares, theta, points = small
+    optimizer, step = compiled(name)
+    bad = theta.at[0].set(jnp.nan)
+    new, _, info = step(least_squares, bad, optimizer.init(least_squares, theta, key=KEY), points, key=KEY)
+    assert not info.finite
+    assert jnp.array_equal(new, bad, equal_nan=True)
+
+
+def test_compiled_step_equals_the_eager_one(small):
+    least_squares, theta, points = small
+    optimizer, step = compiled("sngd")
+    state = optimizer.init(least_squares, theta, key=KEY)
+    eager, jitted = (f(least_squares, theta, state, points, key=KEY) for f in (optimizer.step, step))
+    np.testing.assert_allclose(eager[0], jitted[0], rtol=1e-6, atol=1e-8)
+    assert eager[2].loss == pytest.approx(float(jitted[2].loss), rel=1e-6)
+
+
+def one_step(name, small, **options):
+    least_squares, theta, points = small
+    # One damping, and a large one: the path's choice among many could flip on a rounding error.
+    optimizer = sl.OPTIMIZERS[name](momentum=0.0, search=sl.damping_path(candidates=1), **options)
+    state = optimizer.init(least_squares, theta, key=KEY)
+    new, _, info = jax.jit(optimizer.step, static_argnums=0)(least_squares, theta, state, points, key=KEY)
+    assert info.accepted
+    return new - theta, info
+
+
+def test_three_natural_gradients_take_the_same_step(small):
+    full, info = one_step("engd", small)
+    rank = min(small[0].rows(small[2]), small[1].size)
+    for name, options in (("sngd", {"rank": rank}), ("dual", {})):
+        step, other = one_step(name, small, **options)
+        np.testing.assert_allclose(step, full, rtol=1e-6, atol=1e-6 * float(info.step_norm))
+        assert other.loss == pytest.approx(float(info.loss), rel=1e-6)
+        np.testing.assert_allclose(other.eigenvalues[:3], info.eigenvalues[:3], rtol=1e-8)
+
+
+def test_step_sees_the_rank_it_was_given(small):
+    _, info = one_step("sngd", small, rank=7, oversampling=3, recycle=0.0)
+    assert info.eigenvalues.shape == (7,)
+    assert np.all(np.diff(info.eigenvalues) <= 0)
+
+
+def test_momentum_carries_half_the_last_step(small):
+    least_squares, theta, points = small
+    optimizer, step = compiled("engd")
+    state = optimizer.init(least_squares, theta, key=KEY)
+    new, state, _ = step(least_squares, theta, state, points, key=KEY)
+    np.testing.assert_allclose(state.last_step, new - theta, atol=1e-12)
+    stays = sl.natural_gradient(momentum=0.0)
+    assert stays.settings["momentum"] == 0.0 and optimizer.settings["momentum"] == 0.5
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_sketched_gradient_solves_poisson_1d(seed):
+    run = sl.train(
+        sl.PROBLEMS["poisson_1d"](), sl.MLP(dim=1, width=12, depth=1), make("sngd", rank=25),
+        points=100, steps=60, tolerance=1e-4, seed=seed, progress=False,
+    )  # fmt: skip
+    assert run.stop_reason == "tolerance"
+    assert run.history.relative_error[-1] <= 1e-4
+
+
+@pytest.mark.parametrize(
+    "name, options, text",
+    [
+        ("gd", {"halvings": -1}, "halvings = -1"),
+        ("adam", {"learning_rate": 0}, "learning_rate = 0 is not a number"),
+        ("adam", {"learning_rate": float("nan")}, "learning_rate = nan"),
+        ("lbfgs", {"memory": 0}, "memory = 0 is not a whole number"),
+        ("engd", {"momentum": 1.0}, r"momentum = 1.0 is not a number in \[0, 1\)"),
+        ("sngd", {"rank": 0}, "rank = 0 is not a whole number"),
+        ("sngd", {"recycle": 1.0}, r"recycle = 1.0 is not a number in \[0, 1\)"),
+        ("sngd", {"power_iterations": -1}, "power_iterations = -1"),
+        ("sngd", {"oversampling": 1.5}, "oversampling = 1.5"),
+    ],
+)
+def test_bad_options_are_named(name, options, text):
+    with pytest.raises(sl.InputError, match=text):
+        sl.OPTIMIZERS[name](**options)
+
+
+def test_an_unknown_optimizer_names_the_nearest():
+    with pytest.raises(sl.InputError, match="unknown optimizer 'sgnd'. Did you mean 'sngd'"):
+        sl.OPTIMIZERS["sgnd"]

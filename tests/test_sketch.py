@@ -1,0 +1,107 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from oracles import matrix_with
+
+import sketchlab as sl
+from sketchlab.sketch import check_rank, gaussian
+
+KEY = jax.random.key(0)
+
+
+def jacobian_with(s, rows=120, columns=100):
+    return sl.from_matrix(matrix_with(s, rows, columns)[0])
+
+
+def test_a_sketch_of_full_rank_is_the_full_spectrum():
+    jacobian = jacobian_with(np.linspace(2, 1, 30), 40, 30)
+    full, sketched = sl.full_spectrum(jacobian), sl.sketched_spectrum(jacobian, 30, key=KEY, oversampling=0)
+    np.testing.assert_allclose(sketched.singular_values, full.singular_values, rtol=1e-12)
+    for i in (0, 29):
+        outer = [jnp.outer(one.left[:, i], one.right[:, i]) for one in (full, sketched)]
+        np.testing.assert_allclose(*outer, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["flat", "decaying"])
+@pytest.mark.parametrize("q", [0, 2])
+def test_ritz_values_never_exceed_the_eigenvalues(name, q):
+    s = np.ones(100) if name == "flat" else 0.8 ** np.arange(100)
+    for seed in range(3):
+        spectrum = sl.sketched_spectrum(jacobian_with(s), 20, key=jax.random.key(seed), oversampling=5, power_iterations=q)
+        assert spectrum.rank == 20
+        assert np.all(np.asarray(spectrum.eigenvalues) <= s[:20] ** 2 + 1e-13)
+
+
+def test_a_decaying_spectrum_is_captured_to_high_accuracy():
+    s = 0.5 ** np.arange(100)
+    spectrum = sl.sketched_spectrum(jacobian_with(s), 20, key=KEY)
+    np.testing.assert_allclose(spectrum.singular_values, s[:20], rtol=1e-8)
+    np.testing.assert_allclose(spectrum.right.T @ spectrum.right, np.eye(20), atol=1e-12)
+    np.testing.assert_allclose(spectrum.left.T @ spectrum.left, np.eye(20), atol=1e-12)
+
+
+def test_a_slowly_decaying_spectrum_comes_out_wrong_until_power_or_rank_help():
+    s = 1 / (1 + 0.02 * np.arange(100))
+    jacobian = jacobian_with(s)
+
+    def worst(rank, q):
+        found = sl.sketched_spectrum(jacobian, rank, key=KEY, oversampling=0, power_iterations=q).singular_values
+        return np.max(1 - np.asarray(found)[:10] / s[:10])
+
+    assert worst(10, 0) > 0.1
+    assert worst(10, 30) < worst(10, 0) / 3
+    assert worst(100, 0) < 1e-12
+
+
+def test_range_error_stays_below_the_bound_on_average():
+    k, p = 10, 5
+    s = 1.0 / np.arange(1, 81) ** 2
+    matrix = np.asarray(matrix_with(s, 100, 80)[0])
+    errors = []
+    for seed in range(20):
+        test_matrix = gaussian(k + p, 80, key=jax.random.key(seed))
+        basis = np.asarray(sl.range_finder(sl.from_matrix(jnp.asarray(matrix)), test_matrix))
+        errors.append(np.linalg.norm(matrix - matrix @ basis @ basis.T, 2))
+    # Halko, Martinsson, Tropp 2011, Theorem 10.6, for one product; the product with G makes the basis better still.
+    tail = np.linalg.norm(s[k:])
+    assert np.mean(errors) <= (1 + (k / (p - 1)) ** 0.5) * s[k] + np.e * (k + p) ** 0.5 / p * tail
+    # No basis of k + p columns can do better than the next singular value.
+    assert np.min(errors) >= s[k + p] * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("q", [0, 1])
+def test_small_singular_values_survive_the_range_finder(q):
+    s = np.logspace(0, -12, 25)
+    jacobian = jacobian_with(s, 60, 50)
+    basis = sl.range_finder(jacobian, gaussian(25, 50, key=KEY), power_iterations=q)
+    found = np.asarray(sl.rayleigh_ritz(jacobian, basis).singular_values)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(25), atol=1e-12)
+    np.testing.assert_allclose(found, s, rtol=0.02)
+
+
+def test_without_the_inner_factorization_small_singular_values_drown():
+    s = np.logspace(0, -12, 25)
+    jacobian = jacobian_with(s, 60, 50)
+    naive = jnp.linalg.qr(jacobian.rmatmat(jacobian.matmat(gaussian(25, 50, key=KEY))))[0]
+    found = np.asarray(sl.rayleigh_ritz(jacobian, naive).singular_values)
+    assert np.all(np.abs(found - s)[s < 1e-11] > 0.05 * s[s < 1e-11])
+
+
+def test_test_matrix_columns_have_length_about_one():
+    lengths = jnp.linalg.norm(gaussian(50, 2000, key=KEY), axis=0)
+    np.testing.assert_allclose(lengths, 1, atol=0.1)
+
+
+def test_rank_check_names_both_numbers_and_the_way_out():
+    with pytest.raises(sl.InputError, match=r"rank \+ oversampling = 60 exceeds min\(N, P\) = 50: .*sample more points"):
+        check_rank(50, 10, 50, 80)
+    with pytest.raises(sl.InputError, match=r"rank \+ oversampling = 51 exceeds min\(N, P\) = 50: .*widen the network"):
+        sl.sketched_spectrum(sl.from_matrix(jnp.eye(80, 50)), 51, key=KEY, oversampling=0)
+    check_rank(40, 10, 50, 80)
+
+
+@pytest.mark.parametrize("rank, oversampling, name", [(0, 1, "rank"), (2.0, 1, "rank"), (3, -1, "oversampling")])
+def test_bad_ranks_are_refused(rank, oversampling, name):
+    with pytest.raises(sl.InputError, match=f"^{name} = "):
+        check_rank(rank, oversampling, 50, 80)
