@@ -230,7 +230,8 @@ def _natural_gradient(name, decompose, momentum, search, memory=lambda theta, ke
 
 def _from_optax(name, transformation, settings):
     def init(least_squares, theta, *, key):
-        return transformation.init(theta)
+        # Naming the dtype makes every number of the state strongly typed, as a step returns it: else a second compilation follows.
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), transformation.init(theta))
 
     def step(least_squares, theta, state, points, *, key):
         def loss_at(parameters):

@@ -79,11 +79,12 @@ def plot_convergence(
     if quantity is None:
         known = all(run.history.relative_error is not None for run in labelled.values())
         quantity = "relative_error" if known else "loss"
+    for run in labelled.values():
+        if getattr(run.history, quantity) is None:
+            raise InputError(f"problem {run.problem.name!r} has no known solution, hence no error: use quantity='loss'.")
     ax = _axes(ax)
     for i, (label, run) in enumerate(labelled.items()):
         values = getattr(run.history, quantity)
-        if values is None:
-            raise InputError(f"problem {run.problem.name!r} has no known solution, hence no error: use quantity='loss'.")
         x = np.arange(1, len(values) + 1) if against == "steps" else run.history.seconds
         ax.semilogy(x, values, label=label, color=COLOURS[i % len(COLOURS)], linestyle=DASHES[i % len(DASHES)])
     ax.set(xlabel={"steps": "step", "seconds": "seconds, compilation not counted"}[against])

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -402,16 +403,15 @@ def load(path, problem: Problem | None = None) -> Run:
         If the file is missing or not a run, or the problem has to be given.
     """
     try:
-        with np.load(path) as file:
-            arrays = dict(file)
+        with open(path, "rb") as file, np.load(file) as stored:
+            arrays = dict(stored)
         saved = json.loads(str(arrays.pop("json")))
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        theta, network = arrays.pop("theta"), MLP(**saved["network"])
+        history = History(**{"relative_error": None} | arrays)
+        name, stop_reason, settings = saved["problem"], saved["stop_reason"], saved["settings"]
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"cannot read {str(path)!r} as a run: {error}. Give a file that sketchlab.save wrote.") from error
-    if problem is None:
-        problem = PROBLEMS[saved["problem"]]()
-    theta = arrays.pop("theta")
-    history = History(**{"relative_error": None} | arrays)
-    return Run(problem, MLP(**saved["network"]), theta, history, saved["stop_reason"], saved["settings"])
+    return Run(PROBLEMS[name]() if problem is None else problem, network, theta, history, stop_reason, settings)
 
 
 def _sample(problem, points, seed, dtype, sampler):

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,15 +14,20 @@ def assert_orthonormal(vectors):
 
 
 def test_operator_equals_the_matrix_product(least_squares, theta, points):
-    matrix = np.asarray(least_squares.jacobian(theta, points))
+    matrix = np.asarray(jax.jit(least_squares.jacobian)(theta, points))
     gramian = sl.Gramian(least_squares.products(theta, points))
     expected, scale = matrix.T @ matrix, np.linalg.norm(matrix, 2) ** 2
     a = np.random.default_rng(0).standard_normal((matrix.shape[1], 2))
     assert gramian.shape == expected.shape
     assert gramian.nbytes == expected.nbytes
-    np.testing.assert_allclose(gramian.matmat(jnp.asarray(a)), expected @ a, atol=1e-11 * scale)
-    np.testing.assert_allclose(gramian.matvec(jnp.asarray(a[:, 0])), expected @ a[:, 0], atol=1e-11 * scale)
-    np.testing.assert_allclose(gramian.dense(), expected, atol=1e-12 * scale)
+
+    @jax.jit
+    def results(theta):
+        gramian = sl.Gramian(least_squares.products(theta, points))
+        return gramian.matmat(jnp.asarray(a)), gramian.matvec(jnp.asarray(a[:, 0])), gramian.dense()
+
+    for found, right in zip(results(theta), (expected @ a, expected @ a[:, 0], expected), strict=True):
+        np.testing.assert_allclose(found, right, atol=1e-11 * scale)
 
 
 def test_dense_refuses_beyond_its_limit_and_names_both_figures():

@@ -18,8 +18,7 @@ def untrained(problem, **settings):
 
 
 LINE, PLANE, MORE, UNSOLVED = (
-    untrained(problem, optimizer="sngd")
-    for problem in (*(sl.PROBLEMS[name]() for name in ("poisson_1d", "poisson_2d", "poisson_5d")), unsolved())
+    untrained(problem, optimizer="sngd") for problem in (*(sl.PROBLEMS[name]() for name in ("poisson_1d", "poisson_2d", "poisson_5d")), unsolved())
 )
 SPECTRUM = sl.Spectrum(jnp.array([3.0, 1.0, 0.0]), jnp.eye(3), jnp.eye(3))
 

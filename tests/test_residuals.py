@@ -11,6 +11,10 @@ def random(shape, seed):
     return jnp.asarray(np.random.default_rng(seed).standard_normal(shape))
 
 
+def in_form(form, least_squares, theta, points):
+    return getattr(least_squares, form)(theta, points) if isinstance(form, str) else least_squares.row_blocks(theta, points, form)
+
+
 def small_system():
     problem = cauchy_riemann()
     least_squares = sl.LeastSquares(problem, sl.MLP(dim=2, width=6, depth=1, outputs=2))
@@ -18,7 +22,11 @@ def small_system():
     return least_squares, theta, tuple(jnp.asarray(x) for x in problem.sample([17, 8], seed=1))
 
 
-@pytest.fixture(params=["scalar", "vector"])
+# Compiled, since one operation at a time JAX takes seconds for what follows.
+jacobian_of = jax.jit(lambda least_squares, theta, points: least_squares.jacobian(theta, points), static_argnums=0)
+
+
+@pytest.fixture(scope="module", params=["scalar", "vector"])
 def case(request, least_squares, theta, points):
     return (least_squares, theta, points) if request.param == "scalar" else small_system()
 
@@ -32,33 +40,41 @@ def test_loss_is_half_the_squared_residual(case):
 
 def test_jacobian_equals_the_derivative_of_the_stacked_residual(case):
     least_squares, theta, points = case
-    expected = jax.jacrev(lambda t: least_squares.residual(t, points))(theta)
-    np.testing.assert_allclose(least_squares.jacobian(theta, points), expected, atol=1e-11 * float(jnp.max(jnp.abs(expected))))
+    expected = jax.jit(jax.jacrev(lambda t: least_squares.residual(t, points)))(theta)
+    np.testing.assert_allclose(jacobian_of(least_squares, theta, points), expected, atol=1e-11 * float(jnp.max(jnp.abs(expected))))
 
 
 @pytest.mark.parametrize("form", ["dense", "products", 1, 5, 7, 1000])
 def test_all_forms_of_the_jacobian_agree(case, form):
     least_squares, theta, points = case
     # Block sizes: one point, two that divide neither condition's points, and one larger than both.
-    named = getattr(least_squares, form)(theta, points) if isinstance(form, str) else least_squares.row_blocks(theta, points, form)
-    matrix = np.asarray(least_squares.jacobian(theta, points))
+    matrix = np.asarray(jacobian_of(least_squares, theta, points))
     rows, columns = matrix.shape
-    assert named.shape == (rows, columns) and named.dtype == matrix.dtype
     a, b = random((columns, 3), 0), random((rows, 3), 1)
-    scale = np.linalg.norm(matrix, 2)
-    np.testing.assert_allclose(named.matmat(a), matrix @ a, atol=1e-12 * scale * columns**0.5)
-    np.testing.assert_allclose(named.rmatmat(b), matrix.T @ b, atol=1e-12 * scale * rows**0.5)
-    np.testing.assert_allclose(named.matvec(a[:, 0]), matrix @ a[:, 0], atol=1e-12 * scale * columns**0.5)
-    np.testing.assert_allclose(named.rmatvec(b[:, 0]), matrix.T @ b[:, 0], atol=1e-12 * scale * rows**0.5)
-    np.testing.assert_allclose(named.dense(), matrix, atol=1e-12 * scale)
+
+    @jax.jit
+    def results(theta, points):
+        jacobian = in_form(form, least_squares, theta, points)
+        assert jacobian.shape == matrix.shape and jacobian.dtype == matrix.dtype
+        return jacobian.matmat(a), jacobian.rmatmat(b), jacobian.matvec(a[:, 0]), jacobian.rmatvec(b[:, 0]), jacobian.dense()
+
+    expected = matrix @ a, matrix.T @ b, matrix @ a[:, 0], matrix.T @ b[:, 0], matrix
+    for found, right in zip(results(theta, points), expected, strict=True):
+        np.testing.assert_allclose(found, right, atol=1e-11 * np.linalg.norm(matrix, 2))
 
 
 @pytest.mark.parametrize("form", ["dense", "products", 7])
 def test_products_are_adjoint_to_each_other(case, form):
     least_squares, theta, points = case
-    jacobian = getattr(least_squares, form)(theta, points) if isinstance(form, str) else least_squares.row_blocks(theta, points, form)
-    v, w = random(jacobian.shape[1], 2), random(jacobian.shape[0], 3)
-    assert w @ jacobian.matvec(v) == pytest.approx(float(v @ jacobian.rmatvec(w)), rel=1e-11)
+    v, w = random(theta.size, 2), random(least_squares.rows(points), 3)
+
+    @jax.jit
+    def sides(theta, points):
+        jacobian = in_form(form, least_squares, theta, points)
+        return w @ jacobian.matvec(v), v @ jacobian.rmatvec(w)
+
+    left, right = sides(theta, points)
+    assert left == pytest.approx(float(right), rel=1e-11)
 
 
 def test_dense_takes_the_shorter_side_and_gives_the_same_matrix():
