@@ -269,7 +269,9 @@ def _lab(options):
     if importlib.util.find_spec("jupyterlab") is None:
         raise InputError(MISSING_LAB)
     folder = _notebooks()
-    command = [sys.executable, "-m", "jupyterlab", str(folder / START), *options.jupyter]
+    # In a container one often is root, and Jupyter asks to be told that this is meant.
+    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    command = [sys.executable, "-m", "jupyterlab", str(folder / START), *root, *options.jupyter]
     return subprocess.run(command, check=False).returncode
 
 

@@ -256,7 +256,7 @@ def transport_1d(speed: float = 1.0) -> Problem:
 
     return Problem(
         name="transport_1d",
-        equation=f"u_t + {speed:g} u_x = 0 on (0, 1)×(0, 1), periodic in x,  u = sin 2π(x − {speed:g}t)",
+        equation=f"u_t + c u_x = 0 on (0, 1)×(0, 1), periodic in x,  u = sin 2π(x − ct), c = {speed:g}",
         domain=Box([0.0, 0.0], [1.0, 1.0]),
         conditions=[
             interior(lambda u, x: partial(u, 1)(x) + speed * partial(u, 0)(x)),
