@@ -54,7 +54,7 @@ def main() -> None:
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     print(f"{platform.machine()}, {os.cpu_count()} cores, jax {jax.__version__}, seeds {options.seeds}, {options.steps} steps\n")
-    print("| problem | network | rank | points | target | error: median (all seeds) | seconds to target: median | seconds, all steps |")
+    print("| problem | network | rank | points | target | error: median (all seeds) | seconds to target | seconds, all steps |")
     print("|---|---|---|---|---|---|---|---|")
     for row in ROWS:
         runs = [measure(row, seed, options.steps) for seed in options.seeds]

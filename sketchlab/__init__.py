@@ -1,7 +1,7 @@
 """Natural gradients for physics-informed neural networks, full and sketched.
 
-A problem says what must vanish and where; a network is an ansatz for the solution; an optimizer closes the gap. The Gramian of the
-network's tangent functions decides how hard that is, and its spectrum can be looked at.
+A problem says what must vanish and where; a network is an ansatz for the solution; an optimizer closes the gap. The
+Gramian of the network's tangent functions decides how hard that is, and its spectrum can be looked at.
 """
 
 from sketchlab.calculus import divergence, gradient, laplacian, partial

@@ -3,13 +3,13 @@
 Every operator takes a function of one point, u: (d,) -> () or (m,), and returns another one, so they nest:
 ``partial(partial(u, 0), 1)`` is the mixed derivative and ``laplacian(laplacian(u))`` the biharmonic operator.
 
-They go forward (Jacobian-vector products along the coordinate axes) and are written out axis by axis. Seen from one residual, the
-sweeps share u, its first derivatives and their products, and XLA merges what they share; what is left is one sweep through the
-network that carries value, first and pure second derivatives, and the reverse pass over it gives a row of the Jacobian.
-Measured on two cores against a hand-written sweep (2-32-32-1, 900 points; medians): Jacobian of the Laplacian 4.9 ms, by hand 4.5
-ms, folx 3.3 ms, jax.experimental.jet 6.3 ms, ``vmap`` over the axes 6.9 ms, ``jax.hessian`` 5.4 ms; in five dimensions 3.8, 3.4, 1.7,
-19, 18 and 19 ms. folx is the quickest at the Laplacian alone but has no heat operator; at a tenth of a step the difference does not buy
-a second way to write an equation.
+They go forward (Jacobian-vector products along the coordinate axes) and are written out axis by axis. Seen from one
+residual, the sweeps share u, its first derivatives and their products, and XLA merges what they share; what is left is
+one sweep through the network that carries value, first and pure second derivatives, and the reverse pass over it gives
+a row of the Jacobian. Measured on two cores against a hand-written sweep (2-32-32-1, 900 points; medians): Jacobian of
+the Laplacian 4.9 ms, by hand 4.5 ms, folx 3.3 ms, jax.experimental.jet 6.3 ms, ``vmap`` over the axes 6.9 ms,
+``jax.hessian`` 5.4 ms; in five dimensions 3.8, 3.4, 1.7, 19, 18 and 19 ms. folx is the quickest at the Laplacian alone
+but has no heat operator; at a tenth of a step the difference does not buy a second way to write an equation.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,8 +59,8 @@ def gradient(u: Function) -> Function:
 def laplacian(u: Function, axes: Sequence[int] | None = None) -> Function:
     """Return x -> Δu(x) = Σ ∂²u/∂x_i² over `axes`, all of them by default.
 
-    In an equation with time, name the axes of space: ``laplacian(u, axes=[0, 1])``. A vector `u` gets its Laplacian entry by entry.
-    Costs about 1 + 2d evaluations of `u` once XLA has merged what the axes share.
+    In an equation with time, name the axes of space: ``laplacian(u, axes=[0, 1])``. A vector `u` gets its Laplacian
+    entry by entry. Costs about 1 + 2d evaluations of `u` once XLA has merged what the axes share.
     """
 
     def operator(x):

@@ -1,7 +1,7 @@
 """The command line: ``sketchlab lab | problems | train | spectrum | doctor``.
 
-Results go to standard output (one JSON object with ``--json``), progress and complaints to standard error. A mistake of the caller
-is one line and exit status 2; nothing is written then.
+Results go to standard output (one JSON object with ``--json``), progress and complaints to standard error. A mistake of
+the caller is one line and exit status 2; nothing is written then.
 """
 
 import argparse
@@ -128,7 +128,7 @@ def _set_up_jax(options):
     except RuntimeError as error:
         platforms = ", ".join(sorted({device.platform for device in jax.devices()}))
         raise InputError(
-            f"device = {options.device!r} is not there, JAX sees: {platforms}. Leave --device out, or install jax[cuda12] or jax[cuda13]."
+            f"device = {options.device!r} is not there, JAX sees: {platforms}. Leave --device out, or install jax[cuda13]."
         ) from error
 
 
@@ -178,7 +178,9 @@ def _train(options):
         "seconds": float(history.seconds[last]) if len(history) else 0.0,
         "compile_seconds": run.settings["compile_seconds"],
         "loss": _number(history.loss[last]) if len(history) else None,
-        "relative_l2_error": _number(history.relative_error[last]) if len(history) and history.relative_error is not None else None,
+        "relative_l2_error": _number(history.relative_error[last])
+        if len(history) and history.relative_error is not None
+        else None,
         "stop_reason": run.stop_reason,
     }
     _print(summary, options.json)
@@ -276,7 +278,7 @@ def _lab(options):
 
 
 def _notebooks():
-    """Find the notebooks: in a checkout where they are; from an installed package, a copy in the current folder that one may edit."""
+    """Find the notebooks: where they are in a checkout; else a copy in the current folder, for editing."""
     package = Path(__file__).parent
     checkout = package.parent / "notebooks"
     if (checkout / START).exists():
@@ -291,7 +293,19 @@ def _doctor(options):
     jax.config.update("jax_enable_x64", True)
     report = {"python": sys.version.split()[0]}
     problems = []
-    for name in ("sketchlab", "jax", "jaxlib", "numpy", "scipy", "optax", "matplotlib", "jupyterlab", "ipywidgets", "plotly", "anywidget"):
+    for name in (
+        "sketchlab",
+        "jax",
+        "jaxlib",
+        "numpy",
+        "scipy",
+        "optax",
+        "matplotlib",
+        "jupyterlab",
+        "ipywidgets",
+        "plotly",
+        "anywidget",
+    ):
         try:
             report[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

@@ -1,8 +1,8 @@
 """How far to go: given the spectrum of J, choose one step out of a family.
 
-With J = U S Vᵀ in hand, the Levenberg-Marquardt step d(μ) = -V (S² + μ)⁻¹ S Uᵀ r costs next to nothing for any μ, and so does what the
-linear model promises for it, so the right damping can be searched for instead of guessed. Both searches here take part in the same
-contract, `Search`.
+With J = U S Vᵀ in hand, the Levenberg-Marquardt step d(μ) = -V (S² + μ)⁻¹ S Uᵀ r costs next to nothing for any μ, and
+so does what the linear model promises for it, so the right damping can be searched for instead of guessed. Both
+searches here take part in the same contract, `Search`.
 
 =========  =============  ========  ==========================================================
 symbol     name           shape     meaning
@@ -76,8 +76,9 @@ def damped_steps(spectrum: Spectrum, remaining: jax.Array, dampings: jax.Array) 
 def damping_path(*, ratio: float = 1e-3, decades: float = 3.0, candidates: int = 25, growth: float = 30.0) -> Search:
     """Search along the damping: take the smallest μ whose actual reduction of the loss is at least `ratio` of the predicted one.
 
-    Taking the smallest loss instead looks greedy and crawls: bold steps that barely lower the loss end lower. When no candidate passes,
-    the one with the lowest loss is taken; when none lowers the loss, the step is rejected and μ grows.
+    Taking the smallest loss instead looks greedy and crawls: bold steps that barely lower the loss end lower. When no
+    candidate passes, the one with the lowest loss is taken; when none lowers the loss, the step is rejected and μ
+    grows.
 
     Parameters
     ----------
@@ -105,7 +106,8 @@ def damping_path(*, ratio: float = 1e-3, decades: float = 3.0, candidates: int =
     factors = np.logspace(-decades, decades, candidates) if candidates > 1 else np.ones(1)
 
     def search(loss_at, loss, spectrum, remaining, drift, damping):
-        # Below ε² λ₁ a damping changes no digit of s² + μ that a singular value could carry; above λ₁ the step is a gradient step.
+        # Below ε² λ₁ a damping changes no digit of s² + μ that a singular value could carry; above λ₁ the step is a
+        # gradient step.
         lowest = jnp.finfo(loss.dtype).eps ** 2
         dampings = jnp.clip(damping * jnp.asarray(factors, loss.dtype), lowest, 1 / lowest)
         steps, predicted = damped_steps(spectrum, remaining, dampings * spectrum.singular_values[0] ** 2)
@@ -144,8 +146,8 @@ def grid_search(loss_at: Callable, loss: jax.Array, direction: jax.Array, *, hal
 def step_grid(*, halvings: int = 30) -> Search:
     """Search along the undamped natural gradient with a step grid, as ENGD and the sketched paper do.
 
-    The direction is the least-squares solution -V S⁺ Uᵀ r̃ with singular values below √(ε P) s₁ cut off, which is the default cut-off of a
-    least-squares solve with G.
+    The direction is the least-squares solution -V S⁺ Uᵀ r̃ with singular values below √(ε P) s₁ cut off, which is the
+    default cut-off of a least-squares solve with G.
 
     Notes
     -----
@@ -161,10 +163,6 @@ def step_grid(*, halvings: int = 30) -> Search:
         return grid_search(loss_at, loss, direction, halvings=halvings)
 
     return search
-
-
-#: Named searches, for the command line.
-SEARCHES = {"path": damping_path, "grid": step_grid}
 
 
 def _finite(losses):

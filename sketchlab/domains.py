@@ -107,7 +107,8 @@ class Box:
             return [Face(axis, side) for axis in range(self.dim) for side in ("lower", "upper")]
         if not isinstance(region, Face) or region.axis not in range(self.dim) or region.side not in ("lower", "upper"):
             raise InputError(
-                f"{region!r} is no region of a {self.dim}-dimensional box: use a face with axis 0 to {self.dim - 1} and side 'lower' or 'upper'."
+                f"{region!r} is no region of a {self.dim}-dimensional box: "
+                f"use a face with axis 0 to {self.dim - 1} and side 'lower' or 'upper'."
             )
         return [region]
 

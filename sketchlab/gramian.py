@@ -1,11 +1,12 @@
 """The Gramian of a network's tangent functions, and its spectrum.
 
-A small change v of the parameters changes the residual by J v, so G = JᵀJ measures parameter changes by what they do to the function:
-⟨v, Gw⟩ = ⟨Jv, Jw⟩. The natural gradient is the gradient of the loss with respect to this inner product, G⁻¹∇L. The eigenvalues of G
-say how many directions the data can tell apart; they decay fast, and a sketch of a few hundred directions sees them all.
+A small change v of the parameters changes the residual by J v, so G = JᵀJ measures parameter changes by what they do to
+the function: ⟨v, Gw⟩ = ⟨Jv, Jw⟩. The natural gradient is the gradient of the loss with respect to this inner product,
+G⁻¹∇L. The eigenvalues of G say how many directions the data can tell apart; they decay fast, and a sketch of a few
+hundred directions sees them all.
 
-Eigenvalues come from the singular values of J and never from G: λᵢ = sᵢ². In floating point the eigenvalues of JᵀJ are noise below
-ε λ₁, those from J are right down to about ε² λ₁.
+Eigenvalues come from the singular values of J and never from G: λᵢ = sᵢ². In floating point the eigenvalues of JᵀJ are
+noise below ε λ₁, those from J are right down to about ε² λ₁.
 
 =========  ===============  ========  ============================================
 symbol     name             shape     meaning

@@ -75,7 +75,10 @@ class MLP:
         # One split, because its derivative is one concatenation: slicing layer by layer would make every row of the
         # Jacobian a sum of 2 (depth + 1) padded vectors.
         pieces = jnp.split(theta, np.cumsum(lengths)[:-1])
-        return [(weights.reshape(shape), biases) for weights, biases, shape in zip(pieces[::2], pieces[1::2], self.layers, strict=True)]
+        return [
+            (weights.reshape(shape), biases)
+            for weights, biases, shape in zip(pieces[::2], pieces[1::2], self.layers, strict=True)
+        ]
 
     def apply(self, theta: jax.Array, x: jax.Array) -> jax.Array:
         """Evaluate u at one point: `theta` (P,), `x` (dim,) -> () or (outputs,)."""

@@ -1,11 +1,12 @@
 """Optimizers as pairs of functions, (init, step).
 
-``init(least_squares, theta, *, key) -> state`` and ``step(least_squares, theta, state, points, *, key) -> (theta, state, info)`` are
-pure: state is a pytree of arrays, and `step` is meant to be compiled whole. What a step tells about itself goes into `StepInfo`,
-apart from the state.
+``init(least_squares, theta, *, key) -> state`` and ``step(least_squares, theta, state, points, *, key) -> (theta,
+state, info)`` are pure: state is a pytree of arrays, and `step` is meant to be compiled whole. What a step tells about
+itself goes into `StepInfo`, apart from the state.
 
-The three natural gradients are one step with three ways to get the spectrum of J: all of it (`engd`), from the kernel JJᵀ (`dual`),
-or from a sketch (`sngd`). Half the previous step is kept as momentum, and the spectrum is asked for the rest.
+The three natural gradients are one step with three ways to get the spectrum of J: all of it (`engd`), from the kernel
+JJᵀ (`dual`), or from a sketch (`sngd`). Half the previous step is kept as momentum, and the spectrum is asked for the
+rest.
 
 To add an optimizer, write a factory that returns an `Optimizer` and enter it in `OPTIMIZERS`.
 """
@@ -200,7 +201,7 @@ class NaturalState(NamedTuple):
 
 
 def _natural_gradient(name, decompose, momentum, search, memory=lambda theta, key: (), settings=None, **fields):
-    """Build the step that the three natural gradients share from their way to the spectrum, (jacobian, memory, key) -> (spectrum, memory)."""
+    """Build the step that the natural gradients share; decompose: (jacobian, memory, key) -> (spectrum, memory)."""
     check_real("momentum", momentum, 0, 1, open_high=True)
     search = damping_path() if search is None else search
 
@@ -230,7 +231,8 @@ def _natural_gradient(name, decompose, momentum, search, memory=lambda theta, ke
 
 def _from_optax(name, transformation, settings):
     def init(least_squares, theta, *, key):
-        # Naming the dtype makes every number of the state strongly typed, as a step returns it: else a second compilation follows.
+        # Naming the dtype makes every number of the state strongly typed, as a step returns it: else a second
+        # compilation follows.
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), transformation.init(theta))
 
     def step(least_squares, theta, state, points, *, key):

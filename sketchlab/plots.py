@@ -129,7 +129,7 @@ def plot_error(run: Run, *, ax: Axes | None = None) -> Axes:
 
 
 def slice_points(problem: Problem, resolution: int = RESOLUTION) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Lay a regular grid over the first two axes, with all others at the middle of the box: points (n, d) and the grid's shape."""
+    """Lay a grid over the first two axes, all others at the middle of the box: points (n, d) and the grid's shape."""
     box, varied = problem.domain, min(problem.dim, 2)
     n = resolution if varied == 2 else 4 * resolution
     ticks = [np.linspace(box.lower[axis], box.upper[axis], n) for axis in range(varied)]

@@ -1,8 +1,8 @@
 """Equations: what must vanish, where, and with what weight; and the catalogue of those that come with the package.
 
-A `Condition` is a residual, a function of u and one point that is zero for the solution, with the region on which it holds. A
-`Problem` is a box and its conditions. Together they say the whole equation, once: loss, residual vector and Jacobian all follow from
-them (`sketchlab.residuals`).
+A `Condition` is a residual, a function of u and one point that is zero for the solution, with the region on which it
+holds. A `Problem` is a box and its conditions. Together they say the whole equation, once: loss, residual vector and
+Jacobian all follow from them (`sketchlab.residuals`).
 
 To add a problem, write one function that returns a `Problem` and enter it in `PROBLEMS`.
 """

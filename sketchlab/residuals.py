@@ -1,8 +1,8 @@
 """From an equation and a network to a nonlinear least-squares problem.
 
-The conditions of a problem, evaluated at collocation points, stack to one residual vector. Row i of condition c carries the factor
-sqrt(weight_c * measure_c / n_c), so that the loss L = ½‖r‖² is the Monte Carlo estimate of ½ Σ_c weight_c ∫ residual_c², and nothing
-is hidden in it.
+The conditions of a problem, evaluated at collocation points, stack to one residual vector. Row i of condition c carries
+the factor sqrt(weight_c * measure_c / n_c), so that the loss L = ½‖r‖² is the Monte Carlo estimate of ½ Σ_c weight_c ∫
+residual_c², and nothing is hidden in it.
 
 =========  ============  ===========  ================================================
 symbol     name          shape        meaning
@@ -14,10 +14,10 @@ L          loss          ()           ½‖r‖²
 J          jacobian      (N, P)       ∂r/∂θ, a row for each point and residual component
 =========  ============  ===========  ================================================
 
-The residual of a point depends on this point alone, so a row of J is one reverse pass through the network, and a block of rows a
-batch of them: 5 ms for 900 rows of 1,185 parameters, where differentiating the stacked residual takes seconds. `Jacobian` is what
-the rest of the package sees: the products with J and Jᵀ. It comes in three forms: held as a matrix (`dense`), built and dropped block
-of rows by block of rows (`row_blocks`), or never built (`products`).
+The residual of a point depends on this point alone, so a row of J is one reverse pass through the network, and a block
+of rows a batch of them: 5 ms for 900 rows of 1,185 parameters, where differentiating the stacked residual takes
+seconds. `Jacobian` is what the rest of the package sees: the products with J and Jᵀ. It comes in three forms: held as a
+matrix (`dense`), built and dropped block of rows by block of rows (`row_blocks`), or never built (`products`).
 """
 
 from collections.abc import Callable
@@ -155,13 +155,15 @@ class LeastSquares:
                 rows = jax.eval_shape(row, theta, x[0]).size
                 sides = b[first : first + rows * len(x)].reshape(len(x), rows, b.shape[1])
                 first += rows * len(x)
-                total += _sum_over_blocks(lambda y, side, row=row: _jacobian_rows(row, theta, y).T @ side.reshape(-1, b.shape[1]), x, sides, block)
+                total += _sum_over_blocks(
+                    lambda y, side, row=row: _jacobian_rows(row, theta, y).T @ side.reshape(-1, b.shape[1]), x, sides, block
+                )
             return total
 
         return Jacobian((self.rows(points), theta.size), theta.dtype, matmat, rmatmat)
 
     def products(self, theta: jax.Array, points: Points) -> Jacobian:
-        """Return J that is never built: a column of J A costs one forward pass over all points, a column of JᵀB one reverse pass."""
+        """Return J that is never built: a column of J A costs a forward pass over all points, one of JᵀB a reverse pass."""
 
         def residual(parameters):
             return self.residual(parameters, points)

@@ -1,8 +1,9 @@
 """Sketches: find the directions that matter without ever building the Gramian.
 
-Multiply G by a thin random matrix. Every column of Y = GΩ is a random mixture of eigenvectors, weighted by their eigenvalues, so the
-span of Y nearly contains the leading eigenvectors when the eigenvalues decay (Halko, Martinsson, Tropp 2011, "Finding structure with
-randomness"). Restrict J to that span and take the singular values of the small matrix that remains.
+Multiply G by a thin random matrix. Every column of Y = GΩ is a random mixture of eigenvectors, weighted by their
+eigenvalues, so the span of Y nearly contains the leading eigenvectors when the eigenvalues decay (Halko, Martinsson,
+Tropp 2011, "Finding structure with randomness"). Restrict J to that span and take the singular values of the small
+matrix that remains.
 
 =========  ===========  ==========  ==================================================
 symbol     name         shape       meaning
@@ -59,9 +60,9 @@ def range_finder(jacobian: Jacobian, test_matrix: jax.Array, *, power_iterations
 def rayleigh_ritz(jacobian: Jacobian, basis: jax.Array) -> Spectrum:
     """Restrict J to a subspace and take its singular triplets there: B = JQ = U S Wᵀ, V = QW.
 
-    The squares s² are the Ritz values of G on the subspace: each at most the eigenvalue of the same index, and equal to it when the
-    subspace contains the eigenvectors. Costs one product with J and the SVD of an (N, k) matrix. Taking the SVD of B, not eigh(BᵀB),
-    keeps the small ones right.
+    The squares s² are the Ritz values of G on the subspace: each at most the eigenvalue of the same index, and equal to
+    it when the subspace contains the eigenvectors. Costs one product with J and the SVD of an (N, k) matrix. Taking the
+    SVD of B, not eigh(BᵀB), keeps the small ones right.
     """
     left, singular_values, rotation = jnp.linalg.svd(jacobian.matmat(basis), full_matrices=False)
     return Spectrum(singular_values, left, basis @ rotation.T)
@@ -103,8 +104,8 @@ def sketched_spectrum(jacobian: Jacobian, rank: int, *, key, oversampling: int =
 
     Notes
     -----
-    Halko, Martinsson, Tropp 2011, Algorithms 4.4 and 5.1; the expected error of the subspace is at most
-    (1 + 4 √(2 min(N, P) / (k - 1)))^(1 / (2q + 1)) s_(k+1) for p = k (their Corollary 10.10 has the sharp form).
+    Halko, Martinsson, Tropp 2011, Algorithms 4.4 and 5.1. By their Theorem 1.2, with p = k, the expected part of J that
+    the subspace misses is at most (1 + 4 √(2 min(N, P) / (k - 1)))^(1 / (2q + 1)) s_(k+1) in norm.
     """
     rows, columns = jacobian.shape
     check_rank(rank, oversampling, rows, columns)

@@ -1,8 +1,9 @@
 """Training: the loop around a compiled step, what it records, and how a run is kept.
 
-`Trainer` holds the loop's state and advances it one step at a time, for whoever wants the hand on the wheel (the explorers);
-`train` drives a `Trainer` until something says stop, and returns a `Run`. Everything between the collocation points and the new parameters is one
-compiled function, compiled before the clock starts; plain Python is outside, so that callbacks, pausing and Ctrl-C work.
+`Trainer` holds the loop's state and advances it one step at a time, for whoever wants the hand on the wheel (the
+explorers); `train` drives a `Trainer` until something says stop, and returns a `Run`. Everything between the
+collocation points and the new parameters is one compiled function, compiled before the clock starts; plain Python is
+outside, so that callbacks, pausing and Ctrl-C work.
 """
 
 import contextlib
@@ -135,7 +136,7 @@ class Run:
 
 
 def held_out_points(problem: Problem, n: int = HELD_OUT) -> np.ndarray:
-    """Return n quasi-random interior points (n, d) for judging a solution: the same ones for every run, none of them trained on."""
+    """Return n quasi-random interior points (n, d) to judge solutions by: always the same, and never trained on."""
     return problem.domain.sample(INTERIOR, n, seed=2**31, sampler=sobol)
 
 
@@ -191,8 +192,9 @@ class Trainer:
         step = jax.jit(lambda theta, state, points, key: optimizer.step(self.least_squares, theta, state, points, key=key))
         self._step = step.lower(self.theta, self.state, self.points, self._step_key).compile()
         self.compile_seconds = time.perf_counter() - start
-        # XLA's threads make the matrix products. The threads of LAPACK's BLAS wait in a busy loop and fight them for the cores: with
-        # another process beside it, a step of 0.1 s took up to 1.3 s. One LAPACK thread costs little when the machine is idle.
+        # XLA's threads make the matrix products. The threads of LAPACK's BLAS wait in a busy loop and fight them for
+        # the cores: with another process beside it, a step of 0.1 s took up to 1.3 s. One LAPACK thread costs little
+        # when the machine is idle.
         self._thread_pools = ThreadpoolController()
         self._full_spectrum = jax.jit(lambda theta, points: full_spectrum(self.least_squares.dense(theta, points)))
         self._error = None if problem.solution is None else self._relative_error()

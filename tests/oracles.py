@@ -71,7 +71,9 @@ def cauchy_riemann():
 
 def unsolved():
     """A problem without a known solution."""
-    return sl.Problem("unsolved", sl.Box([0.0], [1.0]), [sl.interior(lambda u, x: sl.laplacian(u)(x) + 1), sl.boundary(lambda u, x: u(x))])
+    return sl.Problem(
+        "unsolved", sl.Box([0.0], [1.0]), [sl.interior(lambda u, x: sl.laplacian(u)(x) + 1), sl.boundary(lambda u, x: u(x))]
+    )
 
 
 def broken():

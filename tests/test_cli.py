@@ -26,7 +26,9 @@ def test_train_prints_one_json_object_and_keeps_progress_off_standard_output(cap
     assert main(["train", "poisson_1d", "--steps", "3", "--json", *SMALL]) == 0
     printed = capsys.readouterr()
     summary = json.loads(printed.out)
-    expected = "problem optimizer parameters points rank dtype device steps seconds compile_seconds loss relative_l2_error stop_reason"
+    expected = (
+        "problem optimizer parameters points rank dtype device steps seconds compile_seconds loss relative_l2_error stop_reason"
+    )
     assert set(expected.split()) <= set(summary)
     assert (summary["parameters"], summary["rank"], summary["steps"], summary["stop_reason"]) == (19, 10, 3, "steps")
     assert "3/3" in printed.err

@@ -47,7 +47,9 @@ def test_full_spectrum_finds_prescribed_triplets(rows, columns):
     np.testing.assert_allclose(spectrum.eigenvalues, s**2, rtol=1e-12)
     # Vectors are free up to one sign a pair: compare the products u vᵀ.
     for i in (0, 15, 29):
-        np.testing.assert_allclose(jnp.outer(spectrum.left[:, i], spectrum.right[:, i]), np.outer(left[:, i], right[:, i]), atol=1e-11)
+        np.testing.assert_allclose(
+            jnp.outer(spectrum.left[:, i], spectrum.right[:, i]), np.outer(left[:, i], right[:, i]), atol=1e-11
+        )
     assert_orthonormal(spectrum.left)
     assert_orthonormal(spectrum.right)
 

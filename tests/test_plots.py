@@ -12,13 +12,21 @@ def untrained(problem, **settings):
     n = 3
     column = np.linspace(2.0, 1.0, n)
     history = sl.History(
-        column, None if problem.solution is None else column / 10, column, column, column > 0, column > 0, np.arange(1.0, n + 1), np.ones((n, 2))
+        column,
+        None if problem.solution is None else column / 10,
+        column,
+        column,
+        column > 0,
+        column > 0,
+        np.arange(1.0, n + 1),
+        np.ones((n, 2)),
     )
     return sl.Run(problem, network, np.linspace(-1, 1, network.size), history, "steps", settings)
 
 
 LINE, PLANE, MORE, UNSOLVED = (
-    untrained(problem, optimizer="sngd") for problem in (*(sl.PROBLEMS[name]() for name in ("poisson_1d", "poisson_2d", "poisson_5d")), unsolved())
+    untrained(problem, optimizer="sngd")
+    for problem in (*(sl.PROBLEMS[name]() for name in ("poisson_1d", "poisson_2d", "poisson_5d")), unsolved())
 )
 SPECTRUM = sl.Spectrum(jnp.array([3.0, 1.0, 0.0]), jnp.eye(3), jnp.eye(3))
 
@@ -75,7 +83,10 @@ def test_convergence_draws_the_error_where_all_know_it_and_else_the_loss(against
 
 
 def test_runs_of_one_name_get_numbers():
-    assert [line.get_label() for line in sl.plot_convergence([LINE, LINE]).lines] == ["poisson_1d, sngd (1)", "poisson_1d, sngd (2)"]
+    assert [line.get_label() for line in sl.plot_convergence([LINE, LINE]).lines] == [
+        "poisson_1d, sngd (1)",
+        "poisson_1d, sngd (2)",
+    ]
 
 
 def test_solution_draws_the_network_over_the_exact_one():

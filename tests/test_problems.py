@@ -5,7 +5,9 @@ import pytest
 
 import sketchlab as sl
 
-CASES = {name: factory() for name, factory in sl.PROBLEMS.items()} | {"transport, speed 10": sl.PROBLEMS["transport_1d"](speed=10)}
+CASES = {name: factory() for name, factory in sl.PROBLEMS.items()} | {
+    "transport, speed 10": sl.PROBLEMS["transport_1d"](speed=10)
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -21,7 +23,9 @@ def test_residuals_vanish_at_the_exact_solution(name):
 def test_residuals_do_not_vanish_for_a_wrong_function(name):
     problem = CASES[name]
     for condition, x in zip(problem.conditions, problem.sample(60, seed=0), strict=True):
-        values = jax.vmap(lambda y, c=condition: c.residual(lambda z: problem.solution(z) + z[0] * jnp.exp(z[-1]) + 1, y))(jnp.asarray(x))
+        values = jax.vmap(lambda y, c=condition: c.residual(lambda z: problem.solution(z) + z[0] * jnp.exp(z[-1]) + 1, y))(
+            jnp.asarray(x)
+        )
         assert jnp.max(jnp.abs(values)) > 0.1
 
 

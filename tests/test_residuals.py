@@ -41,7 +41,9 @@ def test_loss_is_half_the_squared_residual(case):
 def test_jacobian_equals_the_derivative_of_the_stacked_residual(case):
     least_squares, theta, points = case
     expected = jax.jit(jax.jacrev(lambda t: least_squares.residual(t, points)))(theta)
-    np.testing.assert_allclose(jacobian_of(least_squares, theta, points), expected, atol=1e-11 * float(jnp.max(jnp.abs(expected))))
+    np.testing.assert_allclose(
+        jacobian_of(least_squares, theta, points), expected, atol=1e-11 * float(jnp.max(jnp.abs(expected)))
+    )
 
 
 @pytest.mark.parametrize("form", ["dense", "products", 1, 5, 7, 1000])
@@ -110,7 +112,10 @@ def test_solution_evaluates_many_points(least_squares, theta):
 
 @pytest.mark.parametrize(
     "network, text",
-    [(sl.MLP(dim=3), "has dim = 2, but the network has dim = 3"), (sl.MLP(dim=2, outputs=2), "has outputs = 1, but the network has outputs = 2")],
+    [
+        (sl.MLP(dim=3), "has dim = 2, but the network has dim = 3"),
+        (sl.MLP(dim=2, outputs=2), "has outputs = 1, but the network has outputs = 2"),
+    ],
 )
 def test_a_network_that_does_not_fit_the_problem_is_refused(problem, network, text):
     with pytest.raises(sl.InputError, match=text):

@@ -11,7 +11,9 @@ ADAM = sl.adam(learning_rate=1e-2)
 
 
 def train(problem=None, optimizer=ADAM, **options):
-    return sl.train(problem or sl.PROBLEMS["poisson_1d"](), NETWORK, optimizer, **{"steps": 4, "points": 20, "progress": False} | options)
+    return sl.train(
+        problem or sl.PROBLEMS["poisson_1d"](), NETWORK, optimizer, **{"steps": 4, "points": 20, "progress": False} | options
+    )
 
 
 @pytest.fixture(scope="module")

@@ -54,9 +54,9 @@ class Loop:
 
     Notes
     -----
-    A task that awaits between pieces leaves the kernel free to hear a click. Callbacks may come from another thread, hence
-    ``run_coroutine_threadsafe`` on the loop that was running when the explorer was made. Without a running loop (a script) `start`
-    works through to the end.
+    A task that awaits between pieces leaves the kernel free to hear a click. Callbacks may come from another thread,
+    hence ``run_coroutine_threadsafe`` on the loop that was running when the explorer was made. Without a running loop
+    (a script) `start` works through to the end.
     """
 
     def __init__(self, advance: Callable[[], bool], on_error: Callable[[Exception], None]):

@@ -1,4 +1,4 @@
-"""The training explorer: choose an equation, a network and an optimizer, press Run, and watch spectrum, error and solution move."""
+"""The training explorer: press Run, and watch the spectrum, the error and the solution move."""
 
 import html
 import inspect
@@ -170,7 +170,9 @@ class TrainingExplorer:
         factory = OPTIMIZERS[self._choice("optimizer")]
         takes_rank = "rank" in inspect.signature(factory).parameters
         optimizer = factory(rank=self._choice("rank")) if takes_rank else factory()
-        self.trainer = Trainer(self.problem, self.network, optimizer, points=self._choice("points"), seed=int(self._choice("seed")))
+        self.trainer = Trainer(
+            self.problem, self.network, optimizer, points=self._choice("points"), seed=int(self._choice("seed"))
+        )
         self._draw_full_spectrum()
 
     def _make_figures(self):
@@ -178,7 +180,12 @@ class TrainingExplorer:
             "Spectrum of the Gramian",
             {"title": "index i"},
             log_axis("eigenvalue λᵢ"),
-            [line("all eigenvalues", GREY), line("seen by the step", BLUE), line("rank", GREEN, "dash"), line("damping μ", PINK, "dot")],
+            [
+                line("all eigenvalues", GREY),
+                line("seen by the step", BLUE),
+                line("rank", GREEN, "dash"),
+                line("damping μ", PINK, "dot"),
+            ],
         )
         self.convergence_figure = figure(
             "Convergence", {"title": "step"}, log_axis(""), [line("loss", BLUE), line("relative L2 error", ORANGE, "dash")]
@@ -219,10 +226,15 @@ class TrainingExplorer:
                 k = len(last.eigenvalues)
                 rank.update(x=[k, k], y=[values.min(), values.max()], name=f"rank {k}")
                 damping.update(x=[1, k], y=[last.damping] * 2, name=f"damping μ = {last.damping:.0e}")
-        state = "not a number: try another seed or optimizer" if self.trainer.broken else f"relative L2 error {last.relative_error:.2e}"
+        state = (
+            "not a number: try another seed or optimizer"
+            if self.trainer.broken
+            else f"relative L2 error {last.relative_error:.2e}"
+        )
         self._say(
             f"step {last.step}, {last.seconds:.1f} s (compiled in {self.trainer.compile_seconds:.1f} s): "
-            f"loss {last.loss:.2e}, {state}. &nbsp; {self.problem.equation}, P = {self.network.size}, N = {self.trainer.settings['rows']}"
+            f"loss {last.loss:.2e}, {state}. &nbsp; "
+            f"{self.problem.equation}, P = {self.network.size}, N = {self.trainer.settings['rows']}"
         )
 
     def _draw_fields(self):
