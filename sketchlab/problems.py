@@ -134,7 +134,9 @@ class Problem:
             else:
                 on_faces = (1 - INTERIOR_SHARE) * total if inside.any() else total
             shares = np.where(inside, (total - on_faces) / max(inside.sum(), 1), on_faces * areas / max(areas[~inside].sum(), 1))
-            return [max(int(count), 1) for count in np.rint(shares)]
+            # Cumulative rounding shares out exactly the total.
+            counts = np.diff(np.rint(np.cumsum(shares)), prepend=0)
+            return [max(int(count), 1) for count in counts]
         if len(points) != n:
             raise InputError(f"points = {list(points)} has {len(points)} numbers for the {n} conditions of {self.name!r}.")
         return [check_integer("points", count, 1) for count in points]

@@ -53,7 +53,7 @@ def test_a_run_written_by_train_is_read_by_spectrum(capsys, tmp_path):
         (["train", "heat_2d"], "Did you mean 'heat_1d'"),
         (["train", "heat_1d", "--optimizer", "sgnd"], "Did you mean 'sngd'"),
         (["train", "heat_1d", "--rank", "0"], "rank = 0"),
-        (["train", "heat_1d", "--rank", "999", "--points", "100"], "rank + oversampling = 999 exceeds min(N, P) = 101"),
+        (["train", "heat_1d", "--rank", "999", "--points", "100"], "rank + oversampling = 999 exceeds min(N, P) = 100"),
         (["train", "heat_1d", "--optimizer", "adam", "--rank", "9"], "takes no --rank"),
         (["train", "heat_1d", "--width", "0"], "width = 0"),
         (["train", "heat_1d", "--depth", "-1"], "depth = -1"),
