@@ -1,7 +1,6 @@
 """What every explorer shares: figures that are updated in place, labelled controls, and a loop that does not block the kernel."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
 
@@ -105,16 +104,14 @@ class Throttle:
     def __init__(self, seconds: float = FRAME):
         self.seconds = seconds
         self._last = 0.0
-        self._lock = threading.Lock()
 
     def ready(self) -> bool:
         """Return True at most once every `seconds`."""
-        with self._lock:
-            now = time.monotonic()
-            if now - self._last < self.seconds:
-                return False
-            self._last = now
-            return True
+        now = time.monotonic()
+        if now - self._last < self.seconds:
+            return False
+        self._last = now
+        return True
 
 
 def control(widget_type: type[widgets.Widget], label: str, **options) -> widgets.Widget:

@@ -107,8 +107,8 @@ class TrainingExplorer:
 
     def pause(self) -> None:
         """Stop after the step in hand, and look at the whole spectrum."""
-        was_running, _ = self._loop.running, self._loop.pause()
-        if was_running:
+        if self._loop.running:
+            self._loop.pause()
             self._guarded(self._draw_all)
 
     def reset(self) -> None:
