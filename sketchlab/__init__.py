@@ -21,8 +21,9 @@ from sketchlab.optimizers import (
     sketched_natural_gradient,
 )
 from sketchlab.problems import PROBLEMS, Condition, Problem, boundary, face, interior
+from sketchlab.resampling import RESAMPLINGS, Resampling, redraw, residual_adaptive
 from sketchlab.residuals import Jacobian, LeastSquares, from_matrix
-from sketchlab.sketch import range_finder, rayleigh_ritz, sketched_spectrum
+from sketchlab.sketch import co_range_finder, range_finder, rayleigh_ritz, sketched_spectrum
 from sketchlab.training import History, Run, Trainer, load, save, spectrum, train
 from sketchlab.validation import InputError
 
@@ -34,6 +35,7 @@ __all__ = [
     "MLP",
     "OPTIMIZERS",
     "PROBLEMS",
+    "RESAMPLINGS",
     "SAMPLERS",
     "Box",
     "Condition",
@@ -45,12 +47,14 @@ __all__ = [
     "LeastSquares",
     "Optimizer",
     "Problem",
+    "Resampling",
     "Run",
     "Spectrum",
     "StepInfo",
     "Trainer",
     "adam",
     "boundary",
+    "co_range_finder",
     "damping_path",
     "divergence",
     "dual_natural_gradient",
@@ -72,6 +76,8 @@ __all__ = [
     "plot_spectrum",
     "range_finder",
     "rayleigh_ritz",
+    "redraw",
+    "residual_adaptive",
     "save",
     "sketched_natural_gradient",
     "sketched_spectrum",

@@ -44,37 +44,74 @@ class Move(NamedTuple):
     accepted: jax.Array
 
 
-#: (loss_at, loss, spectrum, remaining, drift, damping) -> Move, where loss_at maps a step (P,) to the loss after it.
+#: (residual_at, loss, spectrum, remaining, drift, damping) -> Move, where residual_at maps a step (P,) to the residual after it.
 Search = Callable[[Callable, jax.Array, Spectrum, jax.Array, jax.Array, jax.Array], Move]
 
 
-def damped_steps(spectrum: Spectrum, remaining: jax.Array, dampings: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the steps for several dampings, and half the squared residual that the linear model leaves after each.
+class Probes(NamedTuple):
+    """Steps that a search tried, m of them: `steps` (m, P), the `losses` (m,) after them, and the `predicted` ones (m,)."""
+
+    steps: jax.Array
+    losses: jax.Array
+    predicted: jax.Array
+
+
+def probe(
+    residual_at: Callable, spectrum: Spectrum, remaining: jax.Array, drift: jax.Array, dampings: jax.Array, *, geodesic: bool
+) -> Probes:
+    """Try the damped steps for several dampings.
 
     Parameters
     ----------
+    residual_at : callable, (P,) -> (N,)
+        Residual after a step.
     spectrum : Spectrum
     remaining : (N,)
+    drift : (P,)
     dampings : (m,)
         Absolute μ > 0.
+    geodesic : bool
+        Bend each step: solve, with the same triplets and μ, for what the linear model did not foresee,
+        a(μ) = -V (S² + μ)⁻¹ S Uᵀ (r(θ + d) - (r + Jd)), and take d + a where it is no longer than twice d and lowers the loss.
 
     Returns
     -------
-    steps : (m, P)
-        -V (S² + μ)⁻¹ S Uᵀ r̃
-    predicted : (m,)
-        ½‖r̃‖² - ½ Σ (uᵢᵀr̃)² (1 - (μ / (sᵢ² + μ))²), without one product with J.
+    Probes
+        Steps e - V (S² + μ)⁻¹ S Uᵀ r̃, bent or not, and ½‖r̃‖² - ½ Σ (uᵢᵀr̃)² (1 - (μ / (sᵢ² + μ))²), without one product
+        with J. Costs m residuals, with `geodesic` 2m.
+
+    Notes
+    -----
+    To second order r(θ + d) - (r + Jd) is half the second directional derivative of r along d, so a is the geodesic acceleration
+    of Transtrum, Sethna 2012 (arXiv 1201.5885), their equation 8 by finite differences with a step as long as d itself.
     """
-    s, coefficients = spectrum.singular_values, spectrum.left.T @ remaining
+    s = spectrum.singular_values
     shifted = s**2 + dampings[:, None]
-    steps = -(coefficients * s / shifted) @ spectrum.right.T
+    coefficients = spectrum.left.T @ remaining
     left_over = dampings[:, None] / shifted
     predicted = jnp.sum(remaining**2) / 2 - jnp.sum(coefficients**2 * (1 - left_over**2), axis=1) / 2
-    return steps, predicted
+    steps = drift - (coefficients * s / shifted) @ spectrum.right.T
+    residuals = jax.lax.map(residual_at, steps)
+    losses = _losses(residuals)
+    if geodesic:
+        unforeseen = residuals @ spectrum.left - coefficients * left_over
+        bends = -(unforeseen * s / shifted) @ spectrum.right.T
+        bent_losses = _losses(jax.lax.map(residual_at, steps + bends))
+        better = (jnp.linalg.norm(bends, axis=1) <= jnp.linalg.norm(steps, axis=1)) & (bent_losses < losses)
+        steps, losses = jnp.where(better[:, None], steps + bends, steps), jnp.where(better, bent_losses, losses)
+    return Probes(steps, losses, predicted)
 
 
-def damping_path(*, ratio: float = 1e-3, decades: float = 3.0, candidates: int = 25, growth: float = 30.0) -> Search:
-    """Search along the damping: take the smallest μ whose actual reduction of the loss is at least `ratio` of the predicted one.
+def damping_path(
+    *,
+    ratio: float = 0.25,
+    geodesic: bool = True,
+    decades: float = 3.0,
+    candidates: int = 13,
+    bisections: int = 4,
+    growth: float = 30.0,
+) -> Search:
+    """Search along the damping for the smallest μ whose actual reduction of the loss is at least `ratio` of the predicted one.
 
     Taking the smallest loss instead looks greedy and crawls: bold steps that barely lower the loss end lower. When no
     candidate passes, the one with the lowest loss is taken; when none lowers the loss, the step is rejected and μ
@@ -83,11 +120,16 @@ def damping_path(*, ratio: float = 1e-3, decades: float = 3.0, candidates: int =
     Parameters
     ----------
     ratio : float in (0, 1)
-        Part of the predicted reduction that must come true.
+        Part of the predicted reduction that must come true. Less is bolder.
+    geodesic : bool
+        Bend every candidate by the geodesic acceleration, see `probe`.
     decades : float
         The path reaches so many powers of ten to either side of the last damping.
     candidates : int
-        Number of dampings on it, each worth one evaluation of the loss.
+        Number of dampings on it.
+    bisections : int
+        How often the gap, on a logarithmic scale, between the chosen candidate and the next smaller one is halved. Without it
+        a step is up to a whole candidate too timid, and that costs digits: see docs/optimizer-notes.md.
     growth : float
         Factor on μ after a rejected step.
 
@@ -102,24 +144,44 @@ def damping_path(*, ratio: float = 1e-3, decades: float = 3.0, candidates: int =
     check_real("ratio", ratio, 0, 1, open_low=True, open_high=True)
     check_real("decades", decades, 0, np.inf, open_low=True, open_high=True)
     check_integer("candidates", candidates, 1)
+    check_integer("bisections", bisections, 0)
     check_real("growth", growth, 1, np.inf, open_low=True, open_high=True)
     factors = np.logspace(-decades, decades, candidates) if candidates > 1 else np.ones(1)
 
-    def search(loss_at, loss, spectrum, remaining, drift, damping):
+    def search(residual_at, loss, spectrum, remaining, drift, damping):
+        def evaluate(dampings):
+            scale = spectrum.singular_values[0] ** 2
+            probes = probe(residual_at, spectrum, remaining, drift, dampings * scale, geodesic=geodesic)
+            return probes, loss - probes.losses >= ratio * jnp.abs(loss - probes.predicted)
+
+        def halve(bracket, _):
+            low, high, step, step_loss = bracket
+            middle = jnp.sqrt(low * high)
+            probes, passes = evaluate(middle[None])
+            # An empty bracket has nothing to find, and a candidate that was taken without passing is no bound.
+            better = passes[0] & (low < high)
+            return (
+                jnp.where(better, low, middle),
+                jnp.where(better, middle, high),
+                jnp.where(better, probes.steps[0], step),
+                jnp.where(better, probes.losses[0], step_loss),
+            ), None
+
         # Below ε² λ₁ a damping changes no digit of s² + μ that a singular value could carry; above λ₁ the step is a
         # gradient step.
         lowest = jnp.finfo(loss.dtype).eps ** 2
         dampings = jnp.clip(damping * jnp.asarray(factors, loss.dtype), lowest, 1 / lowest)
-        steps, predicted = damped_steps(spectrum, remaining, dampings * spectrum.singular_values[0] ** 2)
-        steps = steps + drift
-        losses = _finite(jax.lax.map(loss_at, steps))
-        passes = loss - losses >= ratio * jnp.abs(loss - predicted)
-        best = jnp.where(jnp.any(passes), jnp.argmax(passes), jnp.argmin(losses))
-        accepted = losses[best] < loss
+        probes, passes = evaluate(dampings)
+        found = jnp.any(passes)
+        best = jnp.where(found, jnp.argmax(passes), jnp.argmin(probes.losses))
+        low = jnp.where(found & (best > 0), dampings[best - 1], dampings[best])
+        bracket = low, dampings[best], probes.steps[best], probes.losses[best]
+        (_, chosen, step, step_loss), _ = jax.lax.scan(halve, bracket, length=bisections)
+        accepted = step_loss < loss
         return Move(
-            step=jnp.where(accepted, steps[best], 0),
-            damping=jnp.where(accepted, dampings[best], growth * damping),
-            loss=jnp.where(accepted, losses[best], loss),
+            step=jnp.where(accepted, step, 0),
+            damping=jnp.where(accepted, chosen, growth * damping),
+            loss=jnp.where(accepted, step_loss, loss),
             accepted=accepted,
         )
 
@@ -155,14 +217,18 @@ def step_grid(*, halvings: int = 30) -> Search:
     """
     check_integer("halvings", halvings, 0)
 
-    def search(loss_at, loss, spectrum, remaining, drift, damping):
+    def search(residual_at, loss, spectrum, remaining, drift, damping):
         s = spectrum.singular_values
         kept = s**2 > jnp.finfo(s.dtype).eps * spectrum.right.shape[0] * s[0] ** 2
         inverse = jnp.where(kept, 1 / jnp.where(kept, s, 1), 0)
         direction = drift - spectrum.right @ (inverse * (spectrum.left.T @ remaining))
-        return grid_search(loss_at, loss, direction, halvings=halvings)
+        return grid_search(lambda d: jnp.sum(residual_at(d) ** 2) / 2, loss, direction, halvings=halvings)
 
     return search
+
+
+def _losses(residuals):
+    return _finite(jnp.sum(residuals**2, axis=1) / 2)
 
 
 def _finite(losses):

@@ -1,6 +1,6 @@
 """Optimizers as pairs of functions, (init, step).
 
-``init(least_squares, theta, *, key) -> state`` and ``step(least_squares, theta, state, points, *, key) -> (theta,
+``init(least_squares, theta, points, *, key) -> state`` and ``step(least_squares, theta, state, points, *, key) -> (theta,
 state, info)`` are pure: state is a pytree of arrays, and `step` is meant to be compiled whole. What a step tells about
 itself goes into `StepInfo`, apart from the state.
 
@@ -12,17 +12,17 @@ To add an optimizer, write a factory that returns an `Optimizer` and enter it in
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from sketchlab.damping import Search, damping_path, grid_search
+from sketchlab.damping import Search, damping_path, grid_search, step_grid
 from sketchlab.gramian import Spectrum, full_spectrum, kernel_spectrum
 from sketchlab.residuals import LeastSquares
-from sketchlab.sketch import check_rank, gaussian, range_finder, rayleigh_ritz
-from sketchlab.validation import Catalogue, check_integer, check_real
+from sketchlab.sketch import check_rank, co_range_finder, gaussian, rayleigh_ritz
+from sketchlab.validation import Catalogue, InputError, check_integer, check_real
 
 
 class StepInfo(NamedTuple):
@@ -42,6 +42,8 @@ class StepInfo(NamedTuple):
         Whether the loss before the step was a number.
     eigenvalues : (k,)
         Eigenvalues of G that the step saw, descending; empty for a first-order method.
+    sketch_error : ()
+        Bound on the part of J that a sketch missed, see `co_range_finder`; 0 where nothing is sketched.
     """
 
     loss: jax.Array
@@ -50,6 +52,7 @@ class StepInfo(NamedTuple):
     accepted: jax.Array
     finite: jax.Array
     eigenvalues: jax.Array
+    sketch_error: jax.Array
 
 
 class Optimizer(NamedTuple):
@@ -58,26 +61,30 @@ class Optimizer(NamedTuple):
     Attributes
     ----------
     name : str
-    init : callable, (least_squares, theta, *, key) -> state
+    init : callable, (least_squares, theta, points, *, key) -> state
     step : callable, (least_squares, theta, state, points, *, key) -> (theta, state, StepInfo)
     settings : dict
         What it was made with, fit for JSON.
-    check : callable, (N, P) -> None
-        Raises `InputError` if it cannot work with N residual rows and P parameters.
+    fit : callable, (N, P) -> Optimizer, optional
+        Asked before the first step: the optimizer to use for N residual rows and P parameters. Raises `InputError` if it cannot
+        work with them.
+    adapt : callable, (state, StepInfo, *, key) -> (Optimizer, state), optional
+        Asked after every step, outside of what is compiled: the optimizer to go on with. It is one of a few.
     """
 
     name: str
     init: Callable
     step: Callable
     settings: dict[str, Any]
-    check: Callable[[int, int], None] = lambda rows, columns: None
+    fit: Callable[[int, int], "Optimizer"] | None = None
+    adapt: Callable[..., tuple["Optimizer", Any]] | None = None
 
 
 def gradient_descent(*, halvings: int = 30) -> Optimizer:
     """Steepest descent with the step grid 2^0 … 2^-halvings and zero: the plainest baseline that cannot diverge."""
     check_integer("halvings", halvings, 0)
 
-    def init(least_squares, theta, *, key):
+    def init(least_squares, theta, points, *, key):
         return ()
 
     def step(least_squares, theta, state, points, *, key):
@@ -116,7 +123,7 @@ def natural_gradient(*, momentum: float = 0.5, search: Search | None = None) -> 
     -----
     A step costs O(N P min(N, P)) and holds J. Müller, Zeinhofer 2023.
     """
-    return _natural_gradient("engd", lambda jacobian, memory, key: (full_spectrum(jacobian), memory), momentum, search)
+    return _natural_gradient("engd", _exactly(full_spectrum), momentum, search)
 
 
 def dual_natural_gradient(*, momentum: float = 0.5, search: Search | None = None) -> Optimizer:
@@ -125,34 +132,55 @@ def dual_natural_gradient(*, momentum: float = 0.5, search: Search | None = None
     The same step as `natural_gradient` with the singular values that K resolves, those above about √ε s₁. A step costs
     O(N² P + N³) and holds J. Guzmán-Cordero et al. 2025 (Woodbury); parameters as there.
     """
-    return _natural_gradient("dual", lambda jacobian, memory, key: (kernel_spectrum(jacobian), memory), momentum, search)
+    return _natural_gradient("dual", _exactly(kernel_spectrum), momentum, search)
+
+
+#: Directions in a step of `sketched_natural_gradient` unless told otherwise, if so many fit.
+RANK = 200
+#: Smallest and largest rank that ``rank="auto"`` uses by itself, and the most sizes it moves through.
+SMALLEST_RANK, LARGEST_RANK, RANK_SIZES = 8, 400, 6
+#: The sketch shrinks when the eigenvalue that would then be its last is so many times below the damping.
+SHRINK_MARGIN = 100
+
+#: What `sketched_natural_gradient` is made of, by preset.
+PRESETS = Catalogue(
+    "preset",
+    {
+        "best": lambda: {"recycle": 0.75, "momentum": 0.5, "search": damping_path()},
+        "paper": lambda: {"recycle": 0.0, "momentum": 0.0, "search": step_grid()},
+    },
+)
 
 
 def sketched_natural_gradient(
-    rank: int = 200,
+    rank: int | Literal["auto"] | None = None,
     *,
-    oversampling: int = 0,
-    power_iterations: int = 0,
-    recycle: float = 0.75,
-    momentum: float = 0.5,
+    preset: str = "best",
+    recycle: float | None = None,
+    momentum: float | None = None,
     search: Search | None = None,
+    max_rank: int | None = None,
 ) -> Optimizer:
     """Natural gradient on a random sketch of the Gramian (SNGD).
 
     Parameters
     ----------
-    rank : int
-        k, directions that a step is made of.
-    oversampling : int
-        Extra columns p in the test matrix, dropped after the projection. A step loses nothing by keeping them as rank instead, so
-        the default is 0.
-    power_iterations : int
-        See `range_finder`. Recycling does their work across steps.
+    rank : int, "auto" or None
+        k, directions that a step is made of. None takes 200, or min(N, P) if that is less. "auto" lets the sketch grow while its
+        smallest eigenvalue is above the damping and shrink when half as many directions would do, through at most 6 sizes.
+    preset : "best" or "paper"
+        Defaults of the options below. "paper" is the method of Best McKay et al. 2025: a fresh Gaussian sketch, no momentum, a
+        step grid without damping.
     recycle : float in [0, 1)
-        Part of the test matrix taken from the last step's leading right singular vectors; the rest is fresh and Gaussian.
-        The Gramian changes little from step to step, so this equals a power iteration at no cost.
-    momentum, search
-        See `natural_gradient`.
+        Part of the test matrix taken from the last step's leading left singular vectors; the rest is fresh and Gaussian. The
+        Gramian changes little from step to step, so this equals power iterations at no cost. 0.75 by default; 0 draws a fresh
+        test matrix in parameter space, for one product more.
+    momentum : float in [0, 1)
+        See `natural_gradient`; 0.5 by default, 0 switches it off.
+    search : Search
+        `damping_path()` by default: ratio, geodesic acceleration and the rest are its options. `step_grid()` instead.
+    max_rank : int, optional
+        With ``rank="auto"``: its largest size, at least 8; 400 by default, or min(N, P) if that is less.
 
     Returns
     -------
@@ -161,35 +189,112 @@ def sketched_natural_gradient(
     Raises
     ------
     InputError
-        When training starts, if rank + oversampling exceeds min(N, P).
+        For a bad option, and when training starts, if the rank exceeds min(N, P).
 
     Notes
     -----
-    A step costs three products with J or Jᵀ, 6 N P k operations. Best McKay, Kaur, Greif, Wetton 2025.
+    A step costs two products with J or Jᵀ, 4 N P k operations, and with ``recycle=0`` three. Best McKay, Kaur, Greif, Wetton 2025.
     """
-    check_integer("rank", rank, 1)
-    check_integer("oversampling", oversampling, 0)
-    check_integer("power_iterations", power_iterations, 0)
-    check_real("recycle", recycle, 0, 1, open_high=True)
-    columns, kept = rank + oversampling, int(recycle * rank)
+    chosen = PRESETS[preset]()
+    given = {"recycle": recycle, "momentum": momentum, "search": search}
+    chosen |= {name: value for name, value in given.items() if value is not None}
+    kept = check_real("recycle", chosen["recycle"], 0, 1, open_high=True)
+    if rank not in (None, "auto"):
+        check_integer("rank", rank, 1)
+    if max_rank is not None:
+        check_integer("max_rank", max_rank, SMALLEST_RANK)
+        if rank != "auto":
+            raise InputError(f"max_rank = {max_rank} is a cap for rank='auto': with rank = {rank!r} leave it out.")
 
-    def decompose(jacobian, basis, key):
-        fresh = gaussian(columns - kept, jacobian.shape[1], key=key, dtype=jacobian.dtype)
-        test_matrix = jnp.concatenate([basis[:, :kept], fresh], axis=1)
-        spectrum = rayleigh_ritz(jacobian, range_finder(jacobian, test_matrix, power_iterations=power_iterations))
-        spectrum = Spectrum(*(part[..., :rank] for part in spectrum))
-        # A Jacobian with a NaN in it must not poison the basis that the next step starts from.
-        return spectrum, jnp.where(jnp.isfinite(spectrum.right[0, 0]), spectrum.right, basis)
+    def of_rank(size, adapt=None):
+        return _natural_gradient(
+            "sngd",
+            _sketching(_recycled(size, int(kept * size)) if kept else _fresh(size)),
+            chosen["momentum"],
+            chosen["search"],
+            memory=lambda rows, dtype, key: gaussian(size, rows, key=key, dtype=dtype),
+            settings={"rank": rank if rank == "auto" else size, "preset": preset, "recycle": kept},
+            adapt=adapt,
+        )
 
-    return _natural_gradient(
-        "sngd",
-        decompose,
-        momentum,
-        search,
-        memory=lambda theta, key: gaussian(rank, theta.size, key=key, dtype=theta.dtype),
-        settings={"rank": rank, "oversampling": oversampling, "power_iterations": power_iterations, "recycle": recycle},
-        check=lambda rows, parameters: check_rank(rank, oversampling, rows, parameters),
-    )
+    def fit(rows, columns):
+        if rank == "auto":
+            return _ladder(of_rank, min(max_rank or LARGEST_RANK, rows, columns))
+        if rank is not None:
+            check_rank(rank, 0, rows, columns)
+        return of_rank(rank or min(RANK, rows, columns))
+
+    return of_rank(SMALLEST_RANK if rank == "auto" else rank or RANK)._replace(fit=fit)
+
+
+def _ladder(of_rank, cap):
+    """Link optimizers of a few ranks, `cap` and its halves, by the rule of ``rank="auto"``; return the smallest."""
+    sizes = sorted({max(cap // 2**i, min(SMALLEST_RANK, cap)) for i in range(RANK_SIZES)})
+
+    def adapt(state, info, *, key):
+        size = info.eigenvalues.size
+        position = sizes.index(size)
+        # A sketch cannot show eigenvalues below the rounding error of the largest, whatever its rank.
+        bar = max(float(info.damping), float(jnp.finfo(info.loss.dtype).eps ** 2 * info.eigenvalues[0]))
+        if info.eigenvalues[-1] > bar and size < cap:
+            position += 1
+        elif position > 0 and info.eigenvalues[sizes[position - 1] - 1] < bar / SHRINK_MARGIN:
+            position -= 1
+        return rungs[sizes[position]], _with_rank(state, sizes[position], key)
+
+    rungs = {size: of_rank(size, adapt) for size in sizes}
+    return rungs[sizes[0]]
+
+
+def _with_rank(state, size, key):
+    """Cut the remembered left singular vectors to `size` columns, or fill them up with Gaussian ones."""
+    rows, columns = state.memory.shape
+    fresh = gaussian(max(size - columns, 0), rows, key=key, dtype=state.memory.dtype)
+    return state._replace(memory=jnp.concatenate([state.memory[:, :size], fresh], axis=1))
+
+
+class Sketch(NamedTuple):
+    """What a natural gradient knows of J: `spectrum`, the `error` () of a sketch, and the `memory` for the next step."""
+
+    spectrum: Spectrum
+    error: jax.Array
+    memory: Any
+
+
+def _exactly(decompose):
+    return lambda jacobian, memory, key: Sketch(decompose(jacobian), jnp.zeros((), jacobian.dtype), memory)
+
+
+def _sketching(test_matrix):
+    """Sketch from test_matrix(jacobian, memory, key), (N, k); the next step remembers the left singular vectors."""
+
+    def decompose(jacobian, left, key):
+        matrix_key, probe_key = jax.random.split(key)
+        basis, error = co_range_finder(jacobian, test_matrix(jacobian, left, matrix_key), key=probe_key)
+        spectrum = rayleigh_ritz(jacobian, basis)
+        # A Jacobian with a NaN in it must not poison the test matrix that the next step starts from.
+        return Sketch(spectrum, error, jnp.where(jnp.isfinite(spectrum.left[0, 0]), spectrum.left, left))
+
+    return decompose
+
+
+def _recycled(rank, kept):
+    """Return `kept` of the last left singular vectors and fresh Gaussian columns."""
+
+    def test_matrix(jacobian, left, key):
+        fresh = gaussian(rank - kept, jacobian.shape[0], key=key, dtype=jacobian.dtype)
+        return jnp.concatenate([left[:, :kept], fresh], axis=1)
+
+    return test_matrix
+
+
+def _fresh(rank):
+    """Return orth(JΩ) with a fresh Gaussian Ω in parameter space, as the paper does."""
+
+    def test_matrix(jacobian, left, key):
+        return jnp.linalg.qr(jacobian.matmat(gaussian(rank, jacobian.shape[1], key=key, dtype=jacobian.dtype)))[0]
+
+    return test_matrix
 
 
 class NaturalState(NamedTuple):
@@ -200,37 +305,43 @@ class NaturalState(NamedTuple):
     memory: Any
 
 
-def _natural_gradient(name, decompose, momentum, search, memory=lambda theta, key: (), settings=None, **fields):
-    """Build the step that the natural gradients share; decompose: (jacobian, memory, key) -> (spectrum, memory)."""
+def _natural_gradient(
+    name, decompose, momentum, search, memory=lambda rows, dtype, key: (), settings=None, adapt=None
+):
+    """Build the step that the natural gradients share; decompose: (jacobian, memory, key) -> Sketch."""
     check_real("momentum", momentum, 0, 1, open_high=True)
     search = damping_path() if search is None else search
 
-    def init(least_squares, theta, *, key):
-        return NaturalState(jnp.zeros_like(theta), jnp.ones((), theta.dtype) / 10, memory(theta, key))
+    def init(least_squares, theta, points, *, key):
+        rows = least_squares.rows(points)
+        return NaturalState(jnp.zeros_like(theta), jnp.ones((), theta.dtype) / 10, memory(rows, theta.dtype, key))
 
     def step(least_squares: LeastSquares, theta, state, points, *, key):
-        residual = least_squares.residual(theta, points)
-        loss = jnp.sum(residual**2) / 2
-        jacobian = least_squares.dense(theta, points)
-        spectrum, memory = decompose(jacobian, state.memory, key)
         drift = momentum * state.last_step
-        remaining = residual + jacobian.matvec(drift)
-        move = search(lambda d: least_squares.loss(theta + d, points), loss, spectrum, remaining, drift, state.damping)
+        residual, along_drift = jax.jvp(lambda t: least_squares.residual(t, points), (theta,), (drift,))
+        loss = jnp.sum(residual**2) / 2
+        sketch = decompose(least_squares.linearize(theta, points), state.memory, key)
+        move = search(
+            lambda d: least_squares.residual(theta + d, points),
+            loss, sketch.spectrum, residual + along_drift, drift, state.damping,
+        )  # fmt: skip
+        eigenvalues = sketch.spectrum.eigenvalues
         info = StepInfo(
             loss=move.loss,
-            damping=move.damping * spectrum.eigenvalues[0],
+            damping=move.damping * eigenvalues[0],
             step_norm=jnp.linalg.norm(move.step),
             accepted=move.accepted,
             finite=jnp.isfinite(loss),
-            eigenvalues=spectrum.eigenvalues,
+            eigenvalues=eigenvalues,
+            sketch_error=sketch.error,
         )
-        return theta + move.step, NaturalState(move.step, move.damping, memory), info
+        return theta + move.step, NaturalState(move.step, move.damping, sketch.memory), info
 
-    return Optimizer(name, init, step, {"momentum": momentum} | (settings or {}), **fields)
+    return Optimizer(name, init, step, {"momentum": momentum} | (settings or {}), adapt=adapt)
 
 
 def _from_optax(name, transformation, settings):
-    def init(least_squares, theta, *, key):
+    def init(least_squares, theta, points, *, key):
         # Naming the dtype makes every number of the state strongly typed, as a step returns it: else a second
         # compilation follows.
         return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), transformation.init(theta))
@@ -258,6 +369,7 @@ def _first_order_info(loss_before, loss, update, accepted):
         accepted=accepted,
         finite=jnp.isfinite(loss_before),
         eigenvalues=jnp.zeros(0, loss.dtype),
+        sketch_error=jnp.zeros_like(loss),
     )
 
 

@@ -8,7 +8,7 @@ To add a problem, write one function that returns a `Problem` and enter it in `P
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import jax
@@ -94,6 +94,14 @@ class Problem:
     def dim(self) -> int:
         """Dimension d of a point, time included."""
         return self.domain.dim
+
+    def reweighted(self, weights: Sequence[float]) -> "Problem":
+        """Return the problem with other weights, one for each condition."""
+        if len(weights) != len(self.conditions):
+            raise InputError(f"{len(weights)} weights do not fit the {len(self.conditions)} conditions of {self.name!r}.")
+        return replace(
+            self, conditions=[replace(c, weight=float(w)) for c, w in zip(self.conditions, weights, strict=True)]
+        )
 
     def sample(self, points: int | Sequence[int], *, seed: int, sampler: Sampler = uniform) -> tuple[np.ndarray, ...]:
         """Draw collocation points for every condition.

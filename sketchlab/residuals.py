@@ -82,6 +82,8 @@ class LeastSquares:
     problem : Problem
     network : MLP
         Or anything else with ``dim``, ``outputs``, ``size``, ``init`` and ``apply``.
+    block : int, optional
+        Points in a block of `row_blocks`, where J does not fit into memory whole; None holds it as a matrix.
 
     Raises
     ------
@@ -91,8 +93,11 @@ class LeastSquares:
 
     problem: Problem
     network: MLP
+    block: int | None = None
 
     def __post_init__(self):
+        if self.block is not None:
+            check_integer("block", self.block, 1)
         for name in ("dim", "outputs"):
             asked, given = getattr(self.problem, name), getattr(self.network, name)
             if asked != given:
@@ -121,6 +126,10 @@ class LeastSquares:
     def jacobian(self, theta: jax.Array, points: Points) -> jax.Array:
         """Return J (N, P): one reverse pass a row, and all rows in memory."""
         return jnp.concatenate([_jacobian_rows(row, theta, x) for row, x in self._rows(points)])
+
+    def linearize(self, theta: jax.Array, points: Points) -> Jacobian:
+        """Return J as a matrix, or block by block where `block` says so."""
+        return self.dense(theta, points) if self.block is None else self.row_blocks(theta, points, self.block)
 
     def dense(self, theta: jax.Array, points: Points) -> Jacobian:
         """Return J held as a matrix. Memory N P numbers; a product is a matrix product."""
@@ -175,6 +184,24 @@ class LeastSquares:
             return jax.vmap(lambda w: jax.vjp(residual, theta)[1](w)[0], 1, 1)(b)
 
         return Jacobian((self.rows(points), theta.size), theta.dtype, matmat, rmatmat)
+
+    def residual_sizes(self, theta: jax.Array, points: Points) -> tuple[jax.Array, ...]:
+        """Return |residual| at every point, (n_c,) for condition c, without weights and measures."""
+        return tuple(
+            jnp.linalg.norm(jax.vmap(self._pointwise(condition), (None, 0))(theta, x).reshape(len(x), -1), axis=1)
+            for condition, x in zip(self.problem.conditions, points, strict=True)
+        )
+
+    def traces(self, theta: jax.Array, points: Points) -> jax.Array:
+        """Return the trace of each condition's part of G, Σ ‖row of J‖² over its rows: (conditions,)."""
+
+        def square(row, x):
+            def of_point(y):
+                return jnp.sum(_jacobian_rows(row, theta, y[None]) ** 2)
+
+            return jnp.sum(jax.lax.map(of_point, x, batch_size=min(self.block or len(x), len(x))))
+
+        return jnp.stack([square(row, x) for row, x in self._rows(points)])
 
     def rows(self, points: Points) -> int:
         """Return N, the number of residual rows at these points."""

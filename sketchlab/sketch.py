@@ -9,7 +9,8 @@ matrix that remains.
 symbol     name         shape       meaning
 =========  ===========  ==========  ==================================================
 Ω          test_matrix  (P, k + p)  random; p is the oversampling
-Q          basis        (P, k + p)  orthonormal, spans range(GΩ)
+Z          test_matrix  (N, k + p)  the same in residual space
+Q          basis        (P, k + p)  orthonormal, spans range(GΩ) or range(JᵀZ)
 B          projected    (N, k + p)  JQ
 =========  ===========  ==========  ==================================================
 
@@ -24,10 +25,44 @@ from sketchlab.gramian import Spectrum
 from sketchlab.residuals import Jacobian
 from sketchlab.validation import InputError, check_integer
 
+#: Columns that the error estimate of a sketch is made from.
+ERROR_PROBES = 4
 
-def gaussian(columns: int, parameters: int, *, key, dtype=None) -> jax.Array:
-    """Draw a Gaussian test matrix (P, columns) whose columns have length about 1."""
-    return jax.random.normal(key, (parameters, columns), dtype) / parameters**0.5
+
+def gaussian(columns: int, size: int, *, key, dtype=None) -> jax.Array:
+    """Draw a Gaussian test matrix (size, columns) whose columns have length about 1."""
+    return jax.random.normal(key, (size, columns), dtype) / size**0.5
+
+
+def co_range_finder(jacobian: Jacobian, test_matrix: jax.Array, *, key) -> tuple[jax.Array, jax.Array]:
+    """Find an orthonormal basis of range(JᵀZ), and estimate what it misses.
+
+    Parameters
+    ----------
+    jacobian : Jacobian
+    test_matrix : (N, l)
+        Z
+    key : JAX random key
+
+    Returns
+    -------
+    basis : (P, l)
+        Q
+    error : ()
+        10 √(2/π) max ‖(I - QQᵀ) Jᵀwᵢ‖ over `ERROR_PROBES` standard Gaussian wᵢ: with a probability of at least 1 - 10^-`ERROR_PROBES`
+        no less than ‖J - JQQᵀ‖, in the units of a singular value.
+
+    Notes
+    -----
+    One product with Jᵀ, in which the probes ride along, and one QR factorization. Halko, Martinsson, Tropp 2011, Algorithm 4.1 on Jᵀ
+    and Equation 4.3.
+    """
+    rows, columns = test_matrix.shape
+    probes = jax.random.normal(key, (rows, ERROR_PROBES), test_matrix.dtype)
+    image = jacobian.rmatmat(jnp.concatenate([test_matrix, probes], axis=1))
+    basis, seen = jnp.linalg.qr(image[:, :columns])[0], image[:, columns:]
+    missed = jnp.linalg.norm(seen - basis @ (basis.T @ seen), axis=0)
+    return basis, 10 * (2 / jnp.pi) ** 0.5 * jnp.max(missed)
 
 
 def range_finder(jacobian: Jacobian, test_matrix: jax.Array, *, power_iterations: int = 0) -> jax.Array:
@@ -64,8 +99,10 @@ def rayleigh_ritz(jacobian: Jacobian, basis: jax.Array) -> Spectrum:
     it when the subspace contains the eigenvectors. Costs one product with J and the SVD of an (N, k) matrix. Taking the
     SVD of B, not eigh(BᵀB), keeps the small ones right.
     """
-    left, singular_values, rotation = jnp.linalg.svd(jacobian.matmat(basis), full_matrices=False)
-    return Spectrum(singular_values, left, basis @ rotation.T)
+    # QR first and the SVD of a (k, k) matrix after it: half the time of the SVD of a tall matrix.
+    tall, small = jnp.linalg.qr(jacobian.matmat(basis))
+    left, singular_values, rotation = jnp.linalg.svd(small)
+    return Spectrum(singular_values, tall @ left, basis @ rotation.T)
 
 
 def check_rank(rank: int, oversampling: int, rows: int, columns: int) -> None:

@@ -12,9 +12,9 @@ import os
 import time
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,9 +24,11 @@ from tqdm.auto import tqdm
 
 from sketchlab.domains import INTERIOR, Sampler, sobol, uniform
 from sketchlab.gramian import Spectrum, full_spectrum
+from sketchlab.memory import block_for, memory_at_hand
 from sketchlab.networks import MLP
 from sketchlab.optimizers import Optimizer, sketched_natural_gradient
 from sketchlab.problems import PROBLEMS, Problem
+from sketchlab.resampling import Resampling
 from sketchlab.residuals import LeastSquares
 from sketchlab.sketch import sketched_spectrum
 from sketchlab.validation import InputError, check_integer, check_real
@@ -51,6 +53,8 @@ class Record(NamedTuple):
     finite: bool
     seconds: float
     eigenvalues: np.ndarray
+    rank: int
+    sketch_error: float
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,12 @@ class History:
     seconds : (n,)
         Time spent in steps, from the first one; compilation and error evaluation are not in it.
     eigenvalues : (n, m)
-        The leading eigenvalues of G that each step saw, at most 20; m = 0 for a first-order method.
+        The leading eigenvalues of G that each step saw, at most 20, NaN where a smaller sketch saw fewer; m = 0 for a first-order
+        method.
+    rank : (n,) int
+        Directions that each step was made of, 0 for a first-order method.
+    sketch_error : (n,)
+        Bound on the part of J that the sketch missed, in the units of a singular value (`co_range_finder`); 0 without a sketch.
     """
 
     loss: np.ndarray
@@ -81,6 +90,8 @@ class History:
     finite: np.ndarray
     seconds: np.ndarray
     eigenvalues: np.ndarray
+    rank: np.ndarray
+    sketch_error: np.ndarray
 
     def __len__(self):
         return len(self.loss)
@@ -100,7 +111,9 @@ class History:
             accepted=column("accepted", bool),
             finite=column("finite", bool),
             seconds=column("seconds"),
-            eigenvalues=np.array([record.eigenvalues[:TOP] for record in records]).reshape(len(records), -1),
+            eigenvalues=_leading([record.eigenvalues for record in records]),
+            rank=column("rank", int),
+            sketch_error=column("sketch_error"),
         )
 
 
@@ -156,6 +169,14 @@ class Trainer:
         See `Box.sample`.
     theta : (P,), optional
         Parameters to start from instead of drawing them.
+    resampling : Resampling, optional
+        When and how to draw new points, see `sketchlab.resampling`; never by default.
+    boundary_weight : float or "balance", optional
+        Weight of every condition on a face, instead of the problem's own. "balance" chooses them so that each such condition's
+        part of G has, at the first parameters, the trace that those inside have together.
+    block : int, optional
+        Points in a block of rows of J. By default J is held whole if an eighth of the memory at hand takes it, and else in
+        blocks of that size.
 
     Raises
     ------
@@ -174,48 +195,67 @@ class Trainer:
         dtype: str = "float64",
         sampler: Sampler = uniform,
         theta=None,
+        resampling: Resampling | None = None,
+        boundary_weight: float | Literal["balance"] | None = None,
+        block: int | None = None,
     ):
-        self.problem, self.network, self.optimizer = problem, network, optimizer
-        self.dtype = _check_dtype(dtype)
-        self.least_squares = LeastSquares(problem, network)
+        self.network, self.dtype, self.seed = network, _check_dtype(dtype), seed
+        self.sampler, self.resampling = sampler, resampling
         self.points = _sample(problem, points, seed, self.dtype, sampler)
-        rows = self.least_squares.rows(self.points)
-        optimizer.check(rows, network.size)
-
         init_key, state_key, self._step_key = jax.random.split(jax.random.key(seed), 3)
         self.theta = network.init(key=init_key, dtype=self.dtype) if theta is None else _check_theta(theta, network, self.dtype)
-        self.state = optimizer.init(self.least_squares, self.theta, key=state_key)
+
+        unweighted = LeastSquares(problem, network)
+        rows = unweighted.rows(self.points)
+        block = _choose_block(block, rows, network.size, self.dtype)
+        self.problem = _weigh(problem, boundary_weight, replace(unweighted, block=block), self.theta, self.points)
+        self.least_squares = LeastSquares(self.problem, network, block)
+        self.optimizer = optimizer if optimizer.fit is None else optimizer.fit(rows, network.size)
+        self.state = self.optimizer.init(self.least_squares, self.theta, self.points, key=state_key)
         self.records: list[Record] = []
         self.seconds = 0.0
+        self.compile_seconds = 0.0
+        self._compiled: dict[Callable, Callable] = {}
+        self._compile()
 
-        start = time.perf_counter()
-        step = jax.jit(lambda theta, state, points, key: optimizer.step(self.least_squares, theta, state, points, key=key))
-        self._step = step.lower(self.theta, self.state, self.points, self._step_key).compile()
-        self.compile_seconds = time.perf_counter() - start
         # XLA's threads make the matrix products. The threads of LAPACK's BLAS wait in a busy loop and fight them for
         # the cores: with another process beside it, a step of 0.1 s took up to 1.3 s. One LAPACK thread costs little
         # when the machine is idle.
         self._thread_pools = ThreadpoolController()
         self._full_spectrum = jax.jit(lambda theta, points: full_spectrum(self.least_squares.dense(theta, points)))
+        self._residual_sizes = jax.jit(self.least_squares.residual_sizes)
         self._error = None if problem.solution is None else self._relative_error()
-        self.settings = {
-            "optimizer": optimizer.name,
-            "optimizer_settings": optimizer.settings,
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What this training was made with, fit for JSON."""
+        return {
+            "optimizer": self.optimizer.name,
+            "optimizer_settings": self.optimizer.settings,
             "points": sum(len(x) for x in self.points),
-            "rows": rows,
-            "seed": seed,
-            "dtype": dtype,
+            "rows": self.least_squares.rows(self.points),
+            "seed": self.seed,
+            "dtype": self.dtype.name,
             "device": self.theta.device.device_kind if self.theta.device.platform != "cpu" else "cpu",
+            "weights": [condition.weight for condition in self.problem.conditions],
+            "resampling": None if self.resampling is None else {"name": self.resampling.name} | self.resampling.settings,
+            "block": self.least_squares.block,
+            "compilations": len(self._compiled),
             "compile_seconds": self.compile_seconds,
         }
 
     def step(self) -> Record:
         """Take one step and return its record."""
         number = len(self.records) + 1
+        step = self._compile()
         start = time.perf_counter()
+        if self.resampling is not None and number > 1 and (number - 1) % self.resampling.period == 0:
+            self._resample(number)
         key = jax.random.fold_in(self._step_key, number)
         with self._thread_pools.limit(limits=1, user_api="blas"):
-            self.theta, self.state, info = jax.block_until_ready(self._step(self.theta, self.state, self.points, key))
+            self.theta, self.state, info = jax.block_until_ready(step(self.theta, self.state, self.points, key))
+        if self.optimizer.adapt is not None:
+            self.optimizer, self.state = self.optimizer.adapt(self.state, info, key=jax.random.fold_in(key, 1))
         self.seconds += time.perf_counter() - start
         record = Record(
             step=number,
@@ -227,6 +267,8 @@ class Trainer:
             finite=bool(info.finite),
             seconds=self.seconds,
             eigenvalues=np.asarray(info.eigenvalues),
+            rank=info.eigenvalues.size,
+            sketch_error=float(info.sketch_error),
         )
         self.records.append(record)
         return record
@@ -244,6 +286,27 @@ class Trainer:
         """Return what was reached so far."""
         history = History.from_records(self.records, has_solution=self.problem.solution is not None)
         return Run(self.problem, self.network, np.asarray(self.theta), history, stop_reason, self.settings)
+
+    def _compile(self):
+        """Return the compiled step of the optimizer in use, compiling it the first time."""
+        optimizer, least_squares = self.optimizer, self.least_squares
+        if optimizer.step not in self._compiled:
+            start = time.perf_counter()
+            step = jax.jit(lambda theta, state, points, key: optimizer.step(least_squares, theta, state, points, key=key))
+            self._compiled[optimizer.step] = step.lower(self.theta, self.state, self.points, self._step_key).compile()
+            self.compile_seconds += time.perf_counter() - start
+        return self._compiled[optimizer.step]
+
+    def _resample(self, number):
+        counts = [len(x) for x in self.points]
+        drawn = self.resampling.draw(
+            self.problem,
+            counts,
+            lambda points: self._residual_sizes(self.theta, tuple(jnp.asarray(x, self.dtype) for x in points)),
+            seed=int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]),
+            sampler=self.sampler,
+        )
+        self.points = tuple(jnp.asarray(x, self.dtype) for x in drawn)
 
     def _relative_error(self):
         x = jnp.asarray(held_out_points(self.problem), self.dtype)
@@ -282,7 +345,7 @@ def train(
     progress : bool
         Show a progress bar on standard error.
     **options
-        points, seed, dtype, sampler, theta: see `Trainer`.
+        points, seed, dtype, sampler, theta, resampling, boundary_weight, block: see `Trainer`.
 
     Returns
     -------
@@ -416,8 +479,37 @@ def load(path, problem: Problem | None = None) -> Run:
     return Run(PROBLEMS[name]() if problem is None else problem, network, theta, history, stop_reason, settings)
 
 
+def _leading(spectra):
+    """Stack the first `TOP` of every spectrum, filled up with NaN: (n, m)."""
+    leading = np.full((len(spectra), min(max(map(len, spectra), default=0), TOP)), np.nan)
+    for row, spectrum in zip(leading, spectra, strict=True):
+        row[: len(spectrum)] = spectrum[: len(row)]
+    return leading
+
+
 def _sample(problem, points, seed, dtype, sampler):
     return tuple(jnp.asarray(x, dtype) for x in problem.sample(points, seed=seed, sampler=sampler))
+
+
+def _choose_block(block, rows, parameters, dtype):
+    if block is None:
+        return block_for(rows, parameters, dtype.itemsize, memory_at_hand())
+    return check_integer("block", block, 1, rows)
+
+
+def _weigh(problem, boundary_weight, least_squares, theta, points):
+    """Give the conditions on faces another weight, or that which balances the traces of their parts of G."""
+    if boundary_weight is None:
+        return problem
+    inside = np.array([condition.region == INTERIOR for condition in problem.conditions])
+    weights = np.array([condition.weight for condition in problem.conditions])
+    if boundary_weight != "balance":
+        check_real("boundary_weight", boundary_weight, 0, np.inf, open_low=True, open_high=True)
+        return problem.reweighted(np.where(inside, weights, boundary_weight))
+    if not inside.any():
+        raise InputError(f"boundary_weight = 'balance', but {problem.name!r} has no condition inside to balance against.")
+    traces = np.asarray(jax.jit(least_squares.traces)(theta, points))
+    return problem.reweighted(np.where(inside, weights, weights * traces[inside].sum() / traces))
 
 
 def _check_dtype(name):

@@ -33,7 +33,7 @@ def compiled(name):
 def test_steps_lower_the_loss_and_compile_once(name, small):
     least_squares, theta, points = small
     optimizer, step = compiled(name)
-    state = optimizer.init(least_squares, theta, key=KEY)
+    state = optimizer.init(least_squares, theta, points, key=KEY)
     first = loss = least_squares.loss(theta, points)
     for i in range(50 if name == "adam" else 3):
         theta, state, info = step(least_squares, theta, state, points, key=jax.random.fold_in(KEY, i))
@@ -51,7 +51,7 @@ def test_steps_lower_the_loss_and_compile_once(name, small):
 def test_a_residual_that_is_no_number_moves_nothing(name, small):
     least_squares, theta, points = small
     optimizer, step = compiled(name)
-    state = optimizer.init(least_squares, theta, key=KEY)
+    state = optimizer.init(least_squares, theta, points, key=KEY)
     poisoned = points[0].at[3].set(jnp.nan), points[1]
     new, new_state, info = step(least_squares, theta, state, poisoned, key=KEY)
     assert not info.finite and not info.accepted
@@ -67,7 +67,7 @@ def test_parameters_that_are_no_numbers_are_left_alone(name, small):
     least_squares, theta, points = small
     optimizer, step = compiled(name)
     bad = theta.at[0].set(jnp.nan)
-    new, _, info = step(least_squares, bad, optimizer.init(least_squares, theta, key=KEY), points, key=KEY)
+    new, _, info = step(least_squares, bad, optimizer.init(least_squares, theta, points, key=KEY), points, key=KEY)
     assert not info.finite
     assert jnp.array_equal(new, bad, equal_nan=True)
 
@@ -75,7 +75,7 @@ def test_parameters_that_are_no_numbers_are_left_alone(name, small):
 def test_compiled_step_equals_the_eager_one(small):
     least_squares, theta, points = small
     optimizer, step = compiled("sngd")
-    state = optimizer.init(least_squares, theta, key=KEY)
+    state = optimizer.init(least_squares, theta, points, key=KEY)
     eager, jitted = (f(least_squares, theta, state, points, key=KEY) for f in (optimizer.step, step))
     np.testing.assert_allclose(eager[0], jitted[0], rtol=1e-6, atol=1e-8)
     assert eager[2].loss == pytest.approx(float(jitted[2].loss), rel=1e-6)
@@ -85,7 +85,7 @@ def one_step(name, small, **options):
     least_squares, theta, points = small
     # One damping, and a large one: the path's choice among many could flip on a rounding error.
     optimizer = sl.OPTIMIZERS[name](momentum=0.0, search=sl.damping_path(candidates=1), **options)
-    state = optimizer.init(least_squares, theta, key=KEY)
+    state = optimizer.init(least_squares, theta, points, key=KEY)
     new, _, info = jax.jit(optimizer.step, static_argnums=0)(least_squares, theta, state, points, key=KEY)
     assert info.accepted
     return new - theta, info
@@ -110,7 +110,7 @@ def test_step_sees_the_rank_it_was_given(small):
 def test_momentum_carries_half_the_last_step(small):
     least_squares, theta, points = small
     optimizer, step = compiled("engd")
-    state = optimizer.init(least_squares, theta, key=KEY)
+    state = optimizer.init(least_squares, theta, points, key=KEY)
     new, state, _ = step(least_squares, theta, state, points, key=KEY)
     np.testing.assert_allclose(state.last_step, new - theta, atol=1e-12)
     stays = sl.natural_gradient(momentum=0.0)
