@@ -3,14 +3,16 @@
 import jax
 import psutil
 
-#: Part of the memory at hand that a Jacobian, or a block of it, may take: what XLA needs beside it is several times as large.
+#: Part of the memory at hand that a whole Jacobian may take: what XLA needs beside it is several times as large.
 SHARE = 1 / 8
+#: Part of it that a block of rows takes: larger blocks were no faster.
+BLOCK_SHARE = 1 / 64
 
 
-def memory_at_hand(device: jax.Device | None = None) -> int:
-    """Return the bytes that are free on a device, the default one if None."""
-    device = jax.devices()[0] if device is None else device
-    statistics = device.memory_stats() if device.platform != "cpu" else None
+def memory_at_hand() -> int:
+    """Return the bytes that are free on the default device."""
+    device = jax.devices()[0]
+    statistics = None if device.platform == "cpu" else device.memory_stats()
     if statistics:
         return statistics["bytes_limit"] - statistics["bytes_in_use"]
     return psutil.virtual_memory().available
@@ -26,7 +28,9 @@ def block_for(rows: int, columns: int, itemsize: int, memory: int) -> int | None
     itemsize : int
         Bytes of a number.
     memory : int
-        Bytes at hand, of which `SHARE` is used.
+        Bytes at hand.
     """
-    fitting = int(memory * SHARE) // (columns * itemsize)
-    return None if fitting >= rows else max(fitting, 1)
+    row = columns * itemsize
+    if rows * row <= memory * SHARE:
+        return None
+    return max(1, min(rows, int(memory * BLOCK_SHARE) // row))

@@ -82,7 +82,11 @@ class MLP:
 
     def apply(self, theta: jax.Array, x: jax.Array) -> jax.Array:
         """Evaluate u at one point: `theta` (P,), `x` (dim,) -> () or (outputs,)."""
-        *hidden, (weights, biases) = self.unflatten(theta)
+        return self.evaluate(self.unflatten(theta), x)
+
+    def evaluate(self, layers: list[tuple[jax.Array, jax.Array]], x: jax.Array) -> jax.Array:
+        """Evaluate u at one point from parameters that `unflatten` has cut."""
+        *hidden, (weights, biases) = layers
         for hidden_weights, hidden_biases in hidden:
             x = jnp.tanh(hidden_weights @ x + hidden_biases)
         u = weights @ x + biases

@@ -4,7 +4,7 @@ import pytest
 from oracles import damped_step, matrix_with
 
 import sketchlab as sl
-from sketchlab.damping import damped_steps, grid_search
+from sketchlab.damping import grid_search, probe
 
 MATRIX = matrix_with(np.logspace(0, -3, 12), 20, 15)[0]
 RESIDUAL = jnp.asarray(np.random.default_rng(5).standard_normal(20))
@@ -13,59 +13,115 @@ LOSS = jnp.sum(RESIDUAL**2) / 2
 STILL = jnp.zeros(15)
 
 
+def linear_residual(step):
+    return RESIDUAL + MATRIX @ step
+
+
 def linear_loss(step):
-    return jnp.sum((RESIDUAL + MATRIX @ step) ** 2) / 2
+    return jnp.sum(linear_residual(step) ** 2) / 2
+
+
+def probes(dampings, residual_at=linear_residual, geodesic=False):
+    return probe(residual_at, SPECTRUM, RESIDUAL, STILL, jnp.asarray(dampings), geodesic=geodesic)
+
+
+def search(residual_at, remaining=RESIDUAL, drift=STILL, damping=0.1, **options):
+    options = {"decades": 2, "candidates": 5, "bisections": 0} | options
+    return sl.damping_path(**options)(residual_at, LOSS, SPECTRUM, remaining, drift, jnp.asarray(damping))
 
 
 def test_steps_solve_the_damped_normal_equations():
-    dampings = jnp.array([1e-4, 1e-2, 1.0, 100.0])
-    steps, _ = damped_steps(SPECTRUM, RESIDUAL, dampings)
-    for damping, step in zip(dampings, steps, strict=True):
-        expected = damped_step(MATRIX, RESIDUAL, float(damping))
+    dampings = [1e-4, 1e-2, 1.0, 100.0]
+    for damping, step in zip(dampings, probes(dampings).steps, strict=True):
+        expected = damped_step(MATRIX, RESIDUAL, damping)
         np.testing.assert_allclose(step, expected, rtol=1e-8, atol=1e-10 * np.linalg.norm(expected))
 
 
 def test_prediction_is_what_the_linear_model_leaves():
-    steps, predicted = damped_steps(SPECTRUM, RESIDUAL, jnp.array([1e-8, 1e-4, 1e-2, 1.0, 100.0]))
-    np.testing.assert_allclose(predicted, [linear_loss(step) for step in steps], rtol=1e-10)
+    found = probes([1e-8, 1e-4, 1e-2, 1.0, 100.0])
+    np.testing.assert_allclose(found.predicted, [linear_loss(step) for step in found.steps], rtol=1e-10)
+    np.testing.assert_allclose(found.losses, found.predicted, rtol=1e-10)
+
+
+def test_geodesic_acceleration_solves_for_what_the_linear_model_did_not_foresee():
+    left, right = SPECTRUM.left[:, 0], SPECTRUM.right[:, 1]
+
+    def curved(step):
+        return linear_residual(step) + left * (right @ step) ** 2
+
+    dampings = [1e-4, 1e-2]
+    straight, bent = probes(dampings, curved), probes(dampings, curved, geodesic=True)
+    for damping, step, corrected in zip(dampings, straight.steps, bent.steps, strict=True):
+        bend = damped_step(MATRIX, curved(step) - linear_residual(step), damping)
+        np.testing.assert_allclose(corrected, step + bend, rtol=1e-7, atol=1e-9 * np.linalg.norm(step))
+    assert np.all(bent.losses < straight.losses)
+
+
+def test_a_bend_that_does_not_help_is_left_out():
+    def kinked(step):
+        return linear_residual(step) + 100 * jnp.linalg.norm(step) * jnp.sign(jnp.sin(1e6 * jnp.sum(step)))
+
+    straight, bent = probes([1e-2, 1.0], kinked), probes([1e-2, 1.0], kinked, geodesic=True)
+    assert np.all(bent.losses <= straight.losses)
+    # Where the model is exact there is nothing to bend.
+    np.testing.assert_allclose(probes([1e-2], geodesic=True).steps, probes([1e-2]).steps, rtol=1e-9)
 
 
 def test_path_takes_the_smallest_damping_when_the_model_is_exact():
-    move = sl.damping_path(decades=2, candidates=5)(linear_loss, LOSS, SPECTRUM, RESIDUAL, STILL, jnp.asarray(0.1))
+    move = search(linear_residual)
     assert move.accepted
     assert move.damping == pytest.approx(1e-3)
     np.testing.assert_allclose(move.step, damped_step(MATRIX, RESIDUAL, 1e-3 * float(SPECTRUM.eigenvalues[0])), rtol=1e-8)
     assert move.loss == pytest.approx(float(linear_loss(move.step)), rel=1e-12)
 
 
-def test_path_takes_the_smallest_passing_damping_not_the_smallest_loss():
-    lengths = jnp.linalg.norm(damped_steps(SPECTRUM, RESIDUAL, jnp.logspace(-3, 1, 5))[0], axis=1)
-    reach = (lengths[1] + lengths[2]) / 2
+SCALE = float(SPECTRUM.eigenvalues[0])
+LENGTHS = jnp.linalg.norm(probes(SCALE * np.logspace(-3, 1, 5)).steps, axis=1)
 
-    def cliff(step):
-        # The model holds up to a certain length; a step beyond it is worthless.
-        return jnp.where(jnp.linalg.norm(step) < reach, linear_loss(step), 2 * LOSS)
+
+def cliff(step, reach):
+    # The model holds up to a certain length; a step beyond it is worthless.
+    return jnp.where(jnp.linalg.norm(step) < reach, linear_residual(step), 2 * RESIDUAL)
+
+
+def test_path_takes_the_smallest_passing_damping_not_the_smallest_loss():
+    reach = (LENGTHS[1] + LENGTHS[2]) / 2
 
     # Every passing step loses the bonus of the longest damping, so the smallest loss lies elsewhere than the choice.
     def with_bonus(step):
-        return cliff(step) - jnp.where(jnp.linalg.norm(step) < 1.01 * lengths[4], LOSS, 0)
+        return jnp.where(jnp.linalg.norm(step) < 1.01 * LENGTHS[4], 0, cliff(step, reach))
 
-    for loss_at in (cliff, with_bonus):
-        move = sl.damping_path(decades=2, candidates=5)(loss_at, LOSS, SPECTRUM, RESIDUAL, STILL, jnp.asarray(0.1))
+    for residual_at in (lambda step: cliff(step, reach), with_bonus):
+        move = search(residual_at)
         assert move.accepted
         assert move.damping == pytest.approx(0.1)
 
 
+def test_bisection_closes_in_on_the_smallest_passing_damping():
+    reach = (LENGTHS[1] + LENGTHS[2]) / 2
+    lengths = [float(jnp.linalg.norm(search(lambda step: cliff(step, reach), bisections=n).step)) for n in (0, 1, 3, 12)]
+    assert np.all(np.diff(lengths) >= 0)
+    assert lengths[0] == pytest.approx(float(LENGTHS[2])) and lengths[-1] == pytest.approx(float(reach), rel=1e-3)
+
+
+def test_a_ratio_close_to_one_is_cautious():
+    def curved(step):
+        return linear_residual(step) + 3 * jnp.linalg.norm(step) ** 2
+
+    bold, cautious = (search(curved, ratio=ratio, geodesic=False, bisections=6).damping for ratio in (0.01, 0.9))
+    assert bold < cautious
+
+
 def test_drift_is_part_of_the_step():
     drift = jnp.asarray(np.random.default_rng(1).standard_normal(15)) / 10
-    move = sl.damping_path(candidates=1)(linear_loss, LOSS, SPECTRUM, RESIDUAL + MATRIX @ drift, drift, jnp.asarray(0.1))
+    move = search(linear_residual, RESIDUAL + MATRIX @ drift, drift, candidates=1)
     expected = drift + damped_step(MATRIX, RESIDUAL + MATRIX @ drift, 0.1 * float(SPECTRUM.eigenvalues[0]))
     np.testing.assert_allclose(move.step, expected, rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.parametrize("value", [jnp.nan, jnp.inf, 1e9])
 def test_path_rejects_and_grows_the_damping_when_nothing_helps(value):
-    move = sl.damping_path(growth=30)(lambda step: 0 * step[0] + value, LOSS, SPECTRUM, RESIDUAL, STILL, jnp.asarray(0.1))
+    move = search(lambda step: 0 * RESIDUAL + value, growth=30, bisections=3)
     assert not move.accepted
     assert jnp.all(move.step == 0)
     assert move.loss == LOSS
@@ -73,11 +129,8 @@ def test_path_rejects_and_grows_the_damping_when_nothing_helps(value):
 
 
 def test_path_passes_over_candidates_that_are_no_numbers():
-    longest = jnp.linalg.norm(damped_steps(SPECTRUM, RESIDUAL, jnp.array([1e-3]))[0][0])
-    move = sl.damping_path(decades=2, candidates=5)(
-        lambda step: jnp.where(jnp.linalg.norm(step) < 0.99 * longest, linear_loss(step), jnp.nan),
-        LOSS, SPECTRUM, RESIDUAL, STILL, jnp.asarray(0.1),
-    )  # fmt: skip
+    longest = float(LENGTHS[0])
+    move = search(lambda step: jnp.where(jnp.linalg.norm(step) < 0.99 * longest, linear_residual(step), jnp.nan))
     assert move.accepted
     assert move.damping == pytest.approx(1e-2)
 
@@ -96,7 +149,7 @@ def test_grid_contains_zero_so_an_ascent_direction_moves_nothing():
 
 
 def test_step_grid_moves_along_the_least_squares_solution():
-    move = sl.step_grid()(linear_loss, LOSS, SPECTRUM, RESIDUAL, STILL, jnp.asarray(0.1))
+    move = sl.step_grid()(linear_residual, LOSS, SPECTRUM, RESIDUAL, STILL, jnp.asarray(0.1))
     expected = -np.linalg.lstsq(np.asarray(MATRIX), np.asarray(RESIDUAL), rcond=1e-6)[0]
     np.testing.assert_allclose(move.step, expected, rtol=1e-7, atol=1e-9 * np.linalg.norm(expected))
 
@@ -106,7 +159,7 @@ def test_step_grid_cuts_directions_lost_in_rounding():
     spectrum = sl.full_spectrum(sl.from_matrix(matrix))
     residual = jnp.asarray(left.sum(axis=1))
     move = sl.step_grid()(
-        lambda d: jnp.sum((residual + matrix @ d) ** 2) / 2, jnp.sum(residual**2) / 2, spectrum, residual, jnp.zeros(5), 0.1
+        lambda d: residual + matrix @ d, jnp.sum(residual**2) / 2, spectrum, residual, jnp.zeros(5), 0.1
     )
     np.testing.assert_allclose(right.T @ move.step, [-1, -2, 0], atol=1e-6)
 
@@ -119,6 +172,7 @@ def test_step_grid_cuts_directions_lost_in_rounding():
         ({"ratio": float("nan")}, "ratio = nan"),
         ({"candidates": 0}, "candidates = 0 is not a whole number of at least 1"),
         ({"candidates": 2.5}, "candidates = 2.5"),
+        ({"bisections": -1}, "bisections = -1 is not a whole number of at least 0"),
         ({"decades": 0}, r"decades = 0 is not a number in \(0, inf\)"),
         ({"decades": -1.0}, "decades = -1.0"),
         ({"growth": 1.0}, r"growth = 1.0 is not a number in \(1, inf\)"),

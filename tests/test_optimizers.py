@@ -102,7 +102,7 @@ def test_three_natural_gradients_take_the_same_step(small):
 
 
 def test_step_sees_the_rank_it_was_given(small):
-    _, info = one_step("sngd", small, rank=7, oversampling=3, recycle=0.0)
+    _, info = one_step("sngd", small, rank=7, recycle=0.0)
     assert info.eigenvalues.shape == (7,)
     assert np.all(np.diff(info.eigenvalues) <= 0)
 
@@ -137,8 +137,13 @@ def test_sketched_gradient_solves_poisson_1d(seed):
         ("engd", {"momentum": 1.0}, r"momentum = 1.0 is not a number in \[0, 1\)"),
         ("sngd", {"rank": 0}, "rank = 0 is not a whole number"),
         ("sngd", {"recycle": 1.0}, r"recycle = 1.0 is not a number in \[0, 1\)"),
-        ("sngd", {"power_iterations": -1}, "power_iterations = -1"),
-        ("sngd", {"oversampling": 1.5}, "oversampling = 1.5"),
+        ("sngd", {"recycle": -0.1}, r"recycle = -0.1 is not a number in \[0, 1\)"),
+        ("sngd", {"momentum": -0.1}, r"momentum = -0.1 is not a number in \[0, 1\)"),
+        ("sngd", {"momentum": 1}, r"momentum = 1 is not a number in \[0, 1\)"),
+        ("sngd", {"rank": "full"}, "rank = 'full' is not a whole number"),
+        ("sngd", {"rank": "auto", "max_rank": 7}, "max_rank = 7 is not a whole number of at least 8"),
+        ("sngd", {"rank": 20, "max_rank": 40}, "max_rank = 40 is a cap for rank='auto'"),
+        ("sngd", {"preset": "papre"}, "unknown preset 'papre'. Did you mean 'paper'"),
     ],
 )
 def test_bad_options_are_named(name, options, text):
