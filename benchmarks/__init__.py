@@ -1,1 +1,1 @@
-"""Measurements. They print figures and assert nothing: tests are for what cannot wobble."""
+"""Measurements: ``python -m benchmarks`` runs them all and writes benchmarks/results/."""

@@ -117,7 +117,7 @@ class LeastSquares:
 
     def residual(self, theta: jax.Array, points: Points) -> jax.Array:
         """Return r (N,)."""
-        return jnp.concatenate([jax.vmap(row, (None, 0))(theta, x).reshape(-1) for row, x in self._rows(points)])
+        return jnp.concatenate([jax.vmap(row, (None, 0))(theta, x).reshape(-1) for row, x in self.scaled_rows(points)])
 
     def loss(self, theta: jax.Array, points: Points) -> jax.Array:
         """Return ½‖r‖², ()."""
@@ -125,7 +125,7 @@ class LeastSquares:
 
     def jacobian(self, theta: jax.Array, points: Points) -> jax.Array:
         """Return J (N, P): one reverse pass a row, and all rows in memory."""
-        return jnp.concatenate([_jacobian_rows(row, theta, x) for row, x in self._rows(points)])
+        return jnp.concatenate([_jacobian_rows(row, theta, x) for row, x in self.scaled_rows(points)])
 
     def linearize(self, theta: jax.Array, points: Points) -> Jacobian:
         """Return J as a matrix, or block by block where `block` says so."""
@@ -154,13 +154,13 @@ class LeastSquares:
         def matmat(a):
             parts = [
                 jax.lax.map(lambda y, row=row: _jacobian_rows(row, theta, y[None]) @ a, x, batch_size=min(block, len(x)))
-                for row, x in self._rows(points)
+                for row, x in self.scaled_rows(points)
             ]
             return jnp.concatenate([part.reshape(-1, a.shape[1]) for part in parts])
 
         def rmatmat(b):
             total, first = jnp.zeros((theta.size, b.shape[1]), b.dtype), 0
-            for row, x in self._rows(points):
+            for row, x in self.scaled_rows(points):
                 rows = jax.eval_shape(row, theta, x[0]).size
                 sides = b[first : first + rows * len(x)].reshape(len(x), rows, b.shape[1])
                 first += rows * len(x)
@@ -201,7 +201,7 @@ class LeastSquares:
 
             return jnp.sum(jax.lax.map(of_point, x, batch_size=min(self.block or len(x), len(x))))
 
-        return jnp.stack([square(row, x) for row, x in self._rows(points)])
+        return jnp.stack([square(row, x) for row, x in self.scaled_rows(points)])
 
     def rows(self, points: Points) -> int:
         """Return N, the number of residual rows at these points."""
@@ -217,8 +217,8 @@ class LeastSquares:
 
         return residual
 
-    def _rows(self, points):
-        """Pair each condition's points with its scaled residual, (P,), (d,) -> (m,)."""
+    def scaled_rows(self, points: Points):
+        """Pair each condition's scaled residual, (P,), (d,) -> (m,), with its points (n_c, d); stacked over the points it is r."""
         for condition, x in zip(self.problem.conditions, points, strict=True):
             scale = (condition.weight * self.problem.domain.measure(condition.region) / len(x)) ** 0.5
             pointwise = self._pointwise(condition)

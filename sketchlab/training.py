@@ -224,7 +224,8 @@ class Trainer:
         self._thread_pools = ThreadpoolController()
         self._full_spectrum = jax.jit(lambda theta, points: full_spectrum(self.least_squares.dense(theta, points)))
         self._residual_sizes = jax.jit(self.least_squares.residual_sizes)
-        self._error = None if problem.solution is None else self._relative_error()
+        #: theta (P,) -> relative L2 error on held-out points; None for a problem without a known solution.
+        self.relative_error = None if problem.solution is None else self._compare_with_solution()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -260,7 +261,7 @@ class Trainer:
         record = Record(
             step=number,
             loss=float(info.loss),
-            relative_error=None if self._error is None else float(self._error(self.theta)),
+            relative_error=None if self.relative_error is None else float(self.relative_error(self.theta)),
             damping=float(info.damping),
             step_norm=float(info.step_norm),
             accepted=bool(info.accepted),
@@ -308,7 +309,7 @@ class Trainer:
         )
         self.points = tuple(jnp.asarray(x, self.dtype) for x in drawn)
 
-    def _relative_error(self):
+    def _compare_with_solution(self):
         x = jnp.asarray(held_out_points(self.problem), self.dtype)
         exact = jax.vmap(self.problem.solution)(x)
         norm = jnp.linalg.norm(exact)
