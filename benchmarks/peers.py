@@ -8,7 +8,8 @@ import numpy as np
 
 import sketchlab as sl
 
-#: Each with Levenberg-Marquardt damping: all of G by Cholesky, and conjugate gradients with a randomly pivoted Cholesky preconditioner.
+#: Each with Levenberg-Marquardt damping: all of G by Cholesky, and conjugate gradients with a randomly pivoted Cholesky
+#: preconditioner.
 PEERS = ("randngd full", "randngd rpchol")
 
 
@@ -18,17 +19,16 @@ def run_peer(name: str, problem, network, points, seed: int, seconds: float, tol
 
     trainer = sl.Trainer(problem, network, sl.adam(), points=points, seed=seed)
     least_squares, theta, error = trainer.least_squares, trainer.theta, trainer.relative_error
-    terms = [
-        (lambda t, x, row=row, n=len(xs): row(t, x)[0] * n**0.5, xs, 1 / len(xs))
-        for row, xs in least_squares.scaled_rows(trainer.points)
-    ]
+    terms = [(_unscaled(row, len(x)), x, 1 / len(x)) for row, x in least_squares.scaled_rows(trainer.points)]
     damping = randngd.LevenbergMarquardt()
     if name == "randngd full":
         metric = randngd.metrics.gauss_newton(terms, theta, representation="full")
         preconditioner = randngd.NGDFull(metric, damping=damping)
     else:
         metric = randngd.metrics.gauss_newton(terms, theta, representation="jacobians")
-        preconditioner = randngd.RPCholNGD(metric, ell_max=min(500, network.size // 40 * 20), damping=damping, key=jax.random.key(seed))
+        preconditioner = randngd.RPCholNGD(
+            metric, ell_max=min(500, network.size // 40 * 20), damping=damping, key=jax.random.key(seed)
+        )
     solver = randngd.ngd_solver(preconditioner)
 
     def loss(t, _):
@@ -48,3 +48,8 @@ def run_peer(name: str, problem, network, points, seed: int, seconds: float, tol
         if errors[-1] <= tolerance or not jnp.isfinite(errors[-1]):
             break
     return {"seconds": np.array(clock), "errors": np.array(errors)}
+
+
+def _unscaled(row, count):
+    """Undo the 1/√n in our rows: randngd's metric brings its own 1/n."""
+    return lambda theta, x: row(theta, x)[0] * count**0.5

@@ -22,8 +22,9 @@ import numpy as np
 
 from sketchlab.domains import SAMPLERS
 from sketchlab.networks import MLP
-from sketchlab.optimizers import OPTIMIZERS
+from sketchlab.optimizers import OPTIMIZERS, PRESETS
 from sketchlab.problems import PROBLEMS
+from sketchlab.resampling import RESAMPLINGS
 from sketchlab.training import load, save, spectrum, train
 from sketchlab.validation import InputError, check_integer
 
@@ -59,6 +60,16 @@ def _parser():
     training.add_argument("--steps", type=int, default=100, help="steps at most (default 100)")
     training.add_argument("--seconds", type=float, help="stop after so many seconds of steps")
     training.add_argument("--tolerance", type=float, help="stop at this relative L2 error")
+    training.add_argument("--preset", help=f"of sngd: one of {', '.join(PRESETS)} (default best)")
+    training.add_argument("--resample", metavar="STEPS", type=int, help="draw new points every so many steps")
+    training.add_argument("--resampling", default="redraw", help=f"how: one of {', '.join(RESAMPLINGS)} (default redraw)")
+    training.add_argument(
+        "--boundary-weight",
+        metavar="WEIGHT",
+        type=_number_or("balance"),
+        help="weight of the conditions on faces, or balance (default: the problem's own)",
+    )
+    training.add_argument("--block", type=int, help="points in a block of rows of the Jacobian (default: whole if it fits)")
     training.add_argument("--out", metavar="RUN.npz", help="write the run to this file")
     training.set_defaults(run=_train)
 
@@ -86,7 +97,9 @@ def _add_model(parser):
     parser.add_argument("problem", help=f"one of {', '.join(PROBLEMS)}")
     parser.add_argument("--width", type=int, default=32, help="units in a hidden layer (default 32)")
     parser.add_argument("--depth", type=int, default=2, help="hidden layers (default 2)")
-    parser.add_argument("--rank", type=int, help="rank of the sketch (default 200 or what fits)")
+    parser.add_argument(
+        "--rank", type=_integer_or("auto"), help="rank of the sketch (default 200 or what fits); auto to train with"
+    )
     parser.add_argument("--points", type=int, default=1000, help="collocation points (default 1000)")
     parser.add_argument("--sampler", default="uniform", help=f"one of {', '.join(SAMPLERS)} (default uniform)")
     parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
@@ -95,6 +108,22 @@ def _add_model(parser):
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     for name, owners in _problem_parameters().items():
         parser.add_argument(f"--{name}", type=float, help=f"parameter of {', '.join(owners)}")
+
+
+def _integer_or(word):
+    return _parser_of(int, word)
+
+
+def _number_or(word):
+    return _parser_of(float, word)
+
+
+def _parser_of(number, word):
+    def parse(text):
+        return text if text == word else number(text)
+
+    parse.__name__ = f"{number.__name__} or {word!r}"
+    return parse
 
 
 def _problem_parameters():
@@ -132,9 +161,13 @@ def _set_up_jax(options):
         ) from error
 
 
-def _rank(options, rows, parameters, oversampling):
-    """Return the rank asked for, or by default 200 or the largest that fits."""
-    return min(200, max(min(rows, parameters) - oversampling, 1)) if options.rank is None else options.rank
+def _make_optimizer(options):
+    factory = OPTIMIZERS[options.optimizer]
+    given = {name: getattr(options, name) for name in ("rank", "preset") if getattr(options, name) is not None}
+    for name in given:
+        if name not in inspect.signature(factory).parameters:
+            raise InputError(f"optimizer {options.optimizer!r} takes no --{name}; leave it out, or use sngd.")
+    return factory(**given)
 
 
 def _train(options):
@@ -142,11 +175,8 @@ def _train(options):
     problem = _make_problem(options)
     network = MLP(problem.dim, options.width, options.depth, problem.outputs)
     points = check_integer("points", options.points, len(problem.conditions))
-    factory = OPTIMIZERS[options.optimizer]
-    ranked = "rank" in inspect.signature(factory).parameters
-    if options.rank is not None and not ranked:
-        raise InputError(f"optimizer {options.optimizer!r} takes no --rank; leave it out, or use sngd.")
-    optimizer = factory(rank=_rank(options, points, network.size, 0)) if ranked else factory()
+    optimizer = _make_optimizer(options)
+    resampling = None if options.resample is None else RESAMPLINGS[options.resampling](options.resample)
     if options.out is not None:
         _check_writable(options.out)
     run = train(
@@ -160,6 +190,9 @@ def _train(options):
         seed=options.seed,
         dtype=options.dtype,
         sampler=SAMPLERS[options.sampler],
+        resampling=resampling,
+        boundary_weight=options.boundary_weight,
+        block=options.block,
     )
     if options.out is not None:
         save(run, options.out)
@@ -170,7 +203,7 @@ def _train(options):
         "optimizer": optimizer.name,
         "parameters": network.size,
         "points": run.settings["points"],
-        "rank": optimizer.settings.get("rank"),
+        "rank": int(history.rank[last]) or None if len(history) else None,
         "dtype": options.dtype,
         "device": run.settings["device"],
         "seed": options.seed,
@@ -199,7 +232,8 @@ def _spectrum(options):
         _check_figure(options.out)
     points = check_integer("points", options.points, len(problem.conditions))
     common = {"points": points, "seed": options.seed, "dtype": options.dtype, "sampler": SAMPLERS[options.sampler]}
-    rank = _rank(options, points, network.size, 10)
+    rank = min(200, max(min(points, network.size) - 10, 1)) if options.rank is None else options.rank
+    check_integer("rank", rank, 1)
     sketched = spectrum(problem, network, theta, rank=rank, **common)
     full = spectrum(problem, network, theta, **common)
     if options.out is not None:

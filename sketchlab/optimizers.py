@@ -193,7 +193,8 @@ def sketched_natural_gradient(
 
     Notes
     -----
-    A step costs two products with J or Jᵀ, 4 N P k operations, and with ``recycle=0`` three. Best McKay, Kaur, Greif, Wetton 2025.
+    A step costs two products with J or Jᵀ, 4 N P k operations, and with ``recycle=0`` three. Best McKay, Kaur, Greif, Wetton
+    2025.
     """
     chosen = PRESETS[preset]()
     given = {"recycle": recycle, "momentum": momentum, "search": search}
@@ -305,9 +306,7 @@ class NaturalState(NamedTuple):
     memory: Any
 
 
-def _natural_gradient(
-    name, decompose, momentum, search, memory=lambda rows, dtype, key: (), settings=None, adapt=None
-):
+def _natural_gradient(name, decompose, momentum, search, memory=lambda rows, dtype, key: (), settings=None, adapt=None):
     """Build the step that the natural gradients share; decompose: (jacobian, memory, key) -> Sketch."""
     check_real("momentum", momentum, 0, 1, open_high=True)
     search = damping_path() if search is None else search

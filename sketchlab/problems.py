@@ -99,9 +99,7 @@ class Problem:
         """Return the problem with other weights, one for each condition."""
         if len(weights) != len(self.conditions):
             raise InputError(f"{len(weights)} weights do not fit the {len(self.conditions)} conditions of {self.name!r}.")
-        return replace(
-            self, conditions=[replace(c, weight=float(w)) for c, w in zip(self.conditions, weights, strict=True)]
-        )
+        return replace(self, conditions=[replace(c, weight=float(w)) for c, w in zip(self.conditions, weights, strict=True)])
 
     def sample(self, points: int | Sequence[int], *, seed: int, sampler: Sampler = uniform) -> tuple[np.ndarray, ...]:
         """Draw collocation points for every condition.

@@ -218,7 +218,7 @@ class LeastSquares:
         return residual
 
     def scaled_rows(self, points: Points):
-        """Pair each condition's scaled residual, (P,), (d,) -> (m,), with its points (n_c, d); stacked over the points it is r."""
+        """Pair each condition's scaled residual, (P,), (d,) -> (m,), with its points (n_c, d); over all points it makes up r."""
         for condition, x in zip(self.problem.conditions, points, strict=True):
             scale = (condition.weight * self.problem.domain.measure(condition.region) / len(x)) ** 0.5
             pointwise = self._pointwise(condition)

@@ -49,13 +49,13 @@ def co_range_finder(jacobian: Jacobian, test_matrix: jax.Array, *, key) -> tuple
     basis : (P, l)
         Q
     error : ()
-        10 √(2/π) max ‖(I - QQᵀ) Jᵀwᵢ‖ over `ERROR_PROBES` standard Gaussian wᵢ: with a probability of at least 1 - 10^-`ERROR_PROBES`
-        no less than ‖J - JQQᵀ‖, in the units of a singular value.
+        10 √(2/π) max ‖(I - QQᵀ) Jᵀwᵢ‖ over m = `ERROR_PROBES` standard Gaussian wᵢ, in the units of a singular value: with a
+        probability of at least 1 - 10⁻ᵐ no less than ‖J - JQQᵀ‖.
 
     Notes
     -----
-    One product with Jᵀ, in which the probes ride along, and one QR factorization. Halko, Martinsson, Tropp 2011, Algorithm 4.1 on Jᵀ
-    and Equation 4.3.
+    One product with Jᵀ, in which the probes ride along, and one QR factorization. Halko, Martinsson, Tropp 2011, Algorithm 4.1
+    on Jᵀ and Equation 4.3.
     """
     rows, columns = test_matrix.shape
     probes = jax.random.normal(key, (rows, ERROR_PROBES), test_matrix.dtype)

@@ -158,9 +158,7 @@ def test_step_grid_cuts_directions_lost_in_rounding():
     matrix, left, right = matrix_with([1.0, 0.5, 1e-12], 6, 5)
     spectrum = sl.full_spectrum(sl.from_matrix(matrix))
     residual = jnp.asarray(left.sum(axis=1))
-    move = sl.step_grid()(
-        lambda d: residual + matrix @ d, jnp.sum(residual**2) / 2, spectrum, residual, jnp.zeros(5), 0.1
-    )
+    move = sl.step_grid()(lambda d: residual + matrix @ d, jnp.sum(residual**2) / 2, spectrum, residual, jnp.zeros(5), 0.1)
     np.testing.assert_allclose(right.T @ move.step, [-1, -2, 0], atol=1e-6)
 
 

@@ -1,0 +1,65 @@
+"""Measure sketchlab and its peers; write benchmarks/results/results.json and results.md.
+
+    python -m benchmarks                         everything, about an hour on two cores
+    python -m benchmarks --only targets --seeds 0 1 2
+
+Every measurement is a process of its own (`benchmarks.job`). Seconds are those of steps: compilation and the evaluation of errors
+are not counted. Stop other programs first.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import suites
+from benchmarks.machine import describe
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> None:
+    """Run the suites asked for; what the others found before stays in the results."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=suites.SUITES, default=list(suites.SUITES), help="suites to run")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of results.json and results.md")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / "results.json"
+    results = json.loads(path.read_text()) if path.exists() else {}
+    with tempfile.TemporaryDirectory() as cache:
+        for name in options.only:
+            print(f"{name} …", file=sys.stderr, flush=True)
+            measure, _ = suites.SUITES[name]
+            results[name] = {"machine": describe(), "measured": measure(_runner(cache), options.seeds)}
+            path.write_text(json.dumps(results, indent=1) + "\n")
+    text = "\n".join(
+        suites.SUITES[name][1](found["measured"], found["machine"]) for name, found in results.items() if name in suites.SUITES
+    )
+    (options.out / "results.md").write_text(text)
+    print(text)
+
+
+def _runner(cache):
+    """Return a function that runs one job and returns its result, with compiled code kept in `cache` from job to job."""
+    environment = os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": cache,
+        # Large arrays in large pages: without it half the time of a large Jacobian goes into page faults.
+        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
+    }
+
+    def run(job, **arguments):
+        print(f"  {job} {arguments}", file=sys.stderr, flush=True)
+        command = [sys.executable, "-m", "benchmarks.job", json.dumps({"job": job} | arguments)]
+        finished = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+        return arguments | json.loads(finished.stdout.splitlines()[-1])
+
+    return run
+
+
+if __name__ == "__main__":
+    main()

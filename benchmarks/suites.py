@@ -1,0 +1,230 @@
+"""What is measured, and how it is written down: a suite is a pair (measure, report) in `SUITES`.
+
+``measure(run, seeds)`` calls ``run(job, **arguments)`` and returns a list of its results; ``report(measured, machine)`` returns
+Markdown.
+"""
+
+import math
+import statistics
+
+import numpy as np
+
+from benchmarks.machine import sentence
+from benchmarks.peers import PEERS
+from benchmarks.rows import MILESTONES, RACES, TARGETS
+
+#: Seconds that each of our optimizers gets in a race, and each of the peers.
+RACE_SECONDS, PEER_SECONDS = 6, 12
+#: The network of a million parameters: width, depth, points, rank.
+MILLION = {"width": 580, "depth": 4, "points": 512, "rank": 64}
+
+
+def _targets(run, seeds):
+    return [run("race", row=row, optimizer="sngd", seeds=seeds, tolerance=target.error) for row, target in TARGETS.items()]
+
+
+def _report_targets(measured, machine):
+    lines = []
+    for result in measured:
+        target = TARGETS[result["row"]]
+        reached = [_or_infinity(one["reached"][f"{target.error:g}"]) for one in result["runs"]]
+        errors = [one["error"] for one in result["runs"]]
+        lines.append(
+            [
+                target.title,
+                _points(target.points),
+                f"{target.error:.1e}",
+                f"{target.seconds:g} s",
+                f"{sum(t <= target.seconds for t in reached)} of {len(reached)}",
+                f"{_seconds(statistics.median(reached))} / {_seconds(max(reached))}",
+                f"{statistics.median(one['steps'] for one in result['runs']):.0f}",
+                f"{statistics.median(errors):.0e} / {max(errors):.0e}",
+                _bytes(result["peak_bytes"]),
+            ]
+        )
+    return _section(
+        "Figures to reach",
+        "The sketched natural gradient with its default options, stopped when the error is reached.",
+        machine,
+        [
+            "problem",
+            "points",
+            "error",
+            "limit",
+            "in time",
+            "seconds: median / worst",
+            "steps",
+            "last error: median / worst",
+            "peak memory",
+        ],
+        lines,
+    )
+
+
+def _race(run, seeds):
+    return [
+        run("race", row=row, optimizer=name, seeds=seeds, tolerance=1e-8, seconds=PEER_SECONDS if name in PEERS else RACE_SECONDS)
+        for row in RACES
+        for name in ("sngd", "engd", "dual", "lbfgs", "adam", "gd", *PEERS)
+    ]
+
+
+def _report_race(measured, machine):
+    lines = []
+    for result in measured:
+        runs = result["runs"]
+        times = {m: [_or_infinity(one["reached"][f"{m:g}"]) for one in runs] for m in MILESTONES}
+        lines.append(
+            [TARGETS[result["row"]].title, result["optimizer"]]
+            + [f"{_seconds(statistics.median(t))} / {_seconds(max(t))}" for t in times.values()]
+            + [f"{statistics.median(one['lowest'] for one in runs):.0e}", _bytes(result["peak_bytes"])]
+        )
+    return _section(
+        "Race",
+        f"Seconds to an error, median / worst over the seeds, in at most {RACE_SECONDS} s, the peers in {PEER_SECONDS}; same problem, "
+        "network, points and first parameters. randngd 0.1.1 with Levenberg-Marquardt damping: all of G by Cholesky, and conjugate "
+        "gradients with its randomly pivoted Cholesky preconditioner of rank 500, or what fits.",
+        machine,
+        ["problem", "optimizer", *(f"to {m:.0e}" for m in MILESTONES), "lowest error, median", "peak memory"],
+        lines,
+    )
+
+
+def _profile(run, seeds):
+    return [run("profile", width=width, points=points, rank=rank) for width, points, rank in ((32, 1100, 200), (68, 2400, 320))]
+
+
+def _report_profile(measured, machine):
+    parts = list(measured[0]["parts"])
+    heads = [f"P = {r['parameters']}, N = {r['points']}, k = {r['rank']}" for r in measured]
+    lines = [[part, *(f"{1e3 * r['parts'][part]:.1f} ms" for r in measured)] for part in parts]
+    lines.append(["floor: 4NPk at the speed of the two products", *(f"{1e3 * r['floor']:.1f} ms" for r in measured)])
+    lines.append(["whole step / floor", *(f"{r['parts']['whole step'] / r['floor']:.2f}" for r in measured)])
+    lines.append(["matrix products", *(f"{r['gflops']:.0f} GFLOP/s" for r in measured)])
+    return _section(
+        "Where a step's time goes",
+        "Medians, every part compiled and timed by itself, in turns.",
+        machine,
+        ["part", *heads],
+        lines,
+    )
+
+
+def _growth(run, seeds):
+    grown = [run("steps", width=width, depth=2, points=512, rank=64, steps=6) for width in (30, 60, 120, 240, 480)]
+    grown += [run("steps", width=68, depth=2, points=points, rank=64, steps=6) for points in (300, 600, 1200, 2400, 4800)]
+    grown += [run("steps", width=68, depth=2, points=2400, rank=rank, steps=6) for rank in (40, 80, 160, 320, 640)]
+    return [*grown, run("steps", **MILLION, steps=21)]
+
+
+def _report_growth(measured, machine):
+    *grown, million = measured
+    lines = [
+        [f"{r['parameters']:,}", r["points"], r["rank"], "whole" if r["block"] is None else f"blocks of {r['block']}",
+         f"{1e3 * r['step_seconds']:.0f} ms", _bytes(r["peak_bytes"])]
+        for r in (*grown, million)
+    ]  # fmt: skip
+    by = {
+        "P": ([*grown[:5], million], "parameters"),
+        "N": (grown[5:10], "points"),
+        "k": (grown[10:], "rank"),
+    }
+    exponents = ", ".join(f"{_exponent(rows, key):.2f} in {name}" for name, (rows, key) in by.items())
+    tens = ", ".join(f"{error:.1e}" for error in million["errors"][::10])
+    return _section(
+        "Growth of a step",
+        f"Heat equation. Fitted exponents of the step time: {exponents}. The network of {million['parameters']:,} parameters: "
+        f"relative error after 1, 11, 21 steps {tens}; {million['step_seconds']:.1f} s a step.",
+        machine,
+        ["P", "N", "k", "Jacobian", "step", "peak memory"],
+        lines,
+    )
+
+
+def _resampling(run, seeds):
+    ways = {
+        "fixed": {},
+        "redrawn every 10 steps": {"resampling": ["redraw", 10]},
+        "RAD every 10 steps": {"resampling": ["rad", 10]},
+    }
+    return [
+        run(
+            "race",
+            row=row,
+            optimizer="sngd",
+            seeds=seeds[:5],
+            seconds=min(TARGETS[row].seconds, 6),
+            tolerance=1e-14,
+            training=training,
+        )
+        | {"title": f"{TARGETS[row].title}, {_points(TARGETS[row].points)} points", "way": way}
+        for row in ("poisson_5d", "poisson_2d small", "nonlinear_bvp")
+        for way, training in ways.items()
+    ]
+
+
+def _weights(run, seeds):
+    ways = {f"{weight:g}": {"boundary_weight": weight} for weight in (0.1, 1.0, 10.0, 100.0, 1000.0)} | {
+        "balance": {"boundary_weight": "balance"}
+    }
+    return [
+        run("race", row=row, optimizer=optimizer, seeds=seeds[:5], seconds=3, tolerance=1e-14, training=training)
+        | {"title": f"{TARGETS[row].title}, {optimizer}", "way": way}
+        for row, optimizer in (("heat_1d", "sngd"), ("poisson_2d small", "sngd"), ("poisson_2d small", "lbfgs"))
+        for way, training in ways.items()
+    ]
+
+
+def _report_ways(title, text):
+    def report(measured, machine):
+        lines = [
+            [r["title"], r["way"], *(f"{choose(one['error'] for one in r['runs']):.1e}" for choose in (statistics.median, max))]
+            for r in measured
+        ]
+        return _section(title, text, machine, ["problem", "points" if "points" in text else "weight", "median", "worst"], lines)
+
+    return report
+
+
+def _section(title, text, machine, heads, lines):
+    table = [heads, ["---"] * len(heads), *lines]
+    rows = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in table)
+    return f"## {title}\n\n{text}\n\n{sentence(machine)}\n\n{rows}\n"
+
+
+def _exponent(rows, key):
+    return float(np.polyfit(np.log([r[key] for r in rows]), np.log([r["step_seconds"] for r in rows]), 1)[0])
+
+
+def _or_infinity(seconds):
+    return math.inf if seconds is None else seconds
+
+
+def _seconds(value):
+    return "–" if math.isinf(value) else f"{value:.2g}" if value < 10 else f"{value:.0f}"
+
+
+def _points(points):
+    return str(points) if isinstance(points, int) else " + ".join(map(str, points))
+
+
+def _bytes(count):
+    return f"{count / 1e9:.2f} GB"
+
+
+SUITES = {
+    "targets": (_targets, _report_targets),
+    "profile": (_profile, _report_profile),
+    "race": (_race, _report_race),
+    "growth": (_growth, _report_growth),
+    "resampling": (
+        _resampling,
+        _report_ways(
+            "Resampling", "Relative error on held-out points after at most 6 s, first five seeds, by the way of drawing points."
+        ),
+    ),
+    "weights": (
+        _weights,
+        _report_ways("Boundary weight", "Relative error after 3 s, first five seeds, by the weight of the conditions on faces."),
+    ),
+}
