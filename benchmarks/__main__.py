@@ -8,6 +8,7 @@ are not counted. Stop other programs first.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import subprocess
@@ -28,6 +29,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of results.json and results.md")
     options = parser.parse_args()
+    if "race" in options.only and importlib.util.find_spec("randngd") is None:
+        parser.error('the race needs randngd: pip install -e ".[bench]"')
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "results.json"
     results = json.loads(path.read_text()) if path.exists() else {}

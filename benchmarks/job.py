@@ -29,7 +29,7 @@ def race(row: str, optimizer: str, seeds, seconds=None, tolerance=None, options=
             run = sl.train(
                 problem,
                 network,
-                sl.OPTIMIZERS[optimizer](**(options or {})),
+                sl.OPTIMIZERS[optimizer](**_options(options or {})),
                 steps=target.steps if seconds is None else 10**6,
                 points=points,
                 seed=seed,
@@ -118,6 +118,10 @@ def profile(width: int, points: int, rank: int, repeats: int = 9) -> dict:
         "floor": medians["range finder JᵀZ"] + medians["projection JQ"],
         "gflops": 4 * points * network.size * rank / (medians["range finder JᵀZ"] + medians["projection JQ"]) / 1e9,
     }
+
+
+def _options(options):
+    return options | ({"search": sl.damping_path(**options["search"])} if "search" in options else {})
 
 
 def _training(options):

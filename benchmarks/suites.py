@@ -81,9 +81,9 @@ def _report_race(measured, machine):
         )
     return _section(
         "Race",
-        f"Seconds to an error, median / worst over the seeds, in at most {RACE_SECONDS} s, the peers in {PEER_SECONDS}; same problem, "
-        "network, points and first parameters. randngd 0.1.1 with Levenberg-Marquardt damping: all of G by Cholesky, and conjugate "
-        "gradients with its randomly pivoted Cholesky preconditioner of rank 500, or what fits.",
+        f"Seconds to an error, median / worst over the seeds, in at most {RACE_SECONDS} s, the peers in {PEER_SECONDS}; same "
+        "problem, network, points and first parameters. randngd 0.1.1 with Levenberg-Marquardt damping: all of G by Cholesky, "
+        "and conjugate gradients with its randomly pivoted Cholesky preconditioner of rank 500, or what fits.",
         machine,
         ["problem", "optimizer", *(f"to {m:.0e}" for m in MILESTONES), "lowest error, median", "peak memory"],
         lines,
@@ -137,6 +137,61 @@ def _report_growth(measured, machine):
         f"relative error after 1, 11, 21 steps {tens}; {million['step_seconds']:.1f} s a step.",
         machine,
         ["P", "N", "k", "Jacobian", "step", "peak memory"],
+        lines,
+    )
+
+
+#: What the sketched natural gradient is without each of its parts.
+VARIANTS = {
+    "default": {},
+    "without geodesic acceleration": {"search": {"geodesic": False}},
+    "without bisection": {"search": {"bisections": 0}},
+    "without momentum": {"momentum": 0.0},
+    "without recycling": {"recycle": 0.0},
+    "rank auto": {"rank": "auto"},
+    "preset paper": {"preset": "paper"},
+}
+
+
+def _options(run, seeds):
+    return [
+        run(
+            "race",
+            row=row,
+            optimizer="sngd",
+            seeds=seeds[:3],
+            seconds=TARGETS[row].seconds,
+            tolerance=TARGETS[row].error,
+            options=options,
+        )
+        | {"variant": variant}
+        for row in ("heat_1d", "transport_1d")
+        for variant, options in VARIANTS.items()
+    ]
+
+
+def _report_options(measured, machine):
+    lines = []
+    for result in measured:
+        target, runs = TARGETS[result["row"]], result["runs"]
+        reached = [_or_infinity(one["reached"][f"{target.error:g}"]) for one in runs]
+        steps = [one["steps"] if math.isfinite(t) else math.inf for one, t in zip(runs, reached, strict=True)]
+        lines.append(
+            [
+                target.title,
+                result["variant"],
+                f"{sum(map(math.isfinite, reached))} of {len(runs)}",
+                _seconds(statistics.median(reached)),
+                "–" if math.isinf(statistics.median(steps)) else f"{statistics.median(steps):.0f}",
+                f"{statistics.median(one['lowest'] for one in runs):.0e}",
+            ]
+        )
+    return _section(
+        "What each option does",
+        "The sketched natural gradient without each of its parts, first three seeds: how many reach the row's error in its time, "
+        "and the medians.",
+        machine,
+        ["problem", "variant", "reached", "seconds", "steps", "lowest error"],
         lines,
     )
 
@@ -216,6 +271,7 @@ SUITES = {
     "targets": (_targets, _report_targets),
     "profile": (_profile, _report_profile),
     "race": (_race, _report_race),
+    "options": (_options, _report_options),
     "growth": (_growth, _report_growth),
     "resampling": (
         _resampling,

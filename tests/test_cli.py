@@ -34,6 +34,14 @@ def test_train_prints_one_json_object_and_keeps_progress_off_standard_output(cap
     assert "3/3" in printed.err
 
 
+def test_train_takes_a_preset_an_adaptive_rank_new_points_and_weights(capsys):
+    small = ["train", "heat_1d", "--steps", "3", "--json", *SMALL[:-2]]
+    assert main([*small, "--rank", "auto", "--resample", "2", "--resampling", "rad", "--boundary-weight", "balance"]) == 0
+    assert json.loads(capsys.readouterr().out)["rank"] in range(8, 26)
+    assert main([*small, "--preset", "paper", "--rank", "9", "--boundary-weight", "2.5", "--block", "4"]) == 0
+    assert json.loads(capsys.readouterr().out)["rank"] == 9
+
+
 def test_a_run_written_by_train_is_read_by_spectrum(capsys, tmp_path):
     path, picture = tmp_path / "run.npz", tmp_path / "spectrum.png"
     assert main(["train", "heat_1d", "--steps", "2", "--out", str(path), *SMALL]) == 0
@@ -55,6 +63,12 @@ def test_a_run_written_by_train_is_read_by_spectrum(capsys, tmp_path):
         (["train", "heat_1d", "--rank", "0"], "rank = 0"),
         (["train", "heat_1d", "--rank", "999", "--points", "100"], "rank + oversampling = 999 exceeds min(N, P) = 100"),
         (["train", "heat_1d", "--optimizer", "adam", "--rank", "9"], "takes no --rank"),
+        (["train", "heat_1d", "--preset", "papre"], "Did you mean 'paper'"),
+        (["train", "heat_1d", "--optimizer", "dual", "--preset", "paper"], "takes no --preset"),
+        (["train", "heat_1d", "--resample", "0"], "period = 0"),
+        (["train", "heat_1d", "--resample", "2", "--resampling", "rda"], "Did you mean 'rad'"),
+        (["train", "heat_1d", "--boundary-weight", "-1"], "boundary_weight = -1.0"),
+        (["train", "heat_1d", "--block", "2000"], "block = 2000 is not a whole number between 1 and 1000"),
         (["train", "heat_1d", "--width", "0"], "width = 0"),
         (["train", "heat_1d", "--depth", "-1"], "depth = -1"),
         (["train", "heat_1d", "--points", "2"], "points = 2"),

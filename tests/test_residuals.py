@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -132,3 +134,35 @@ def test_a_residual_that_is_a_matrix_is_refused(network):
 def test_a_bad_block_size_is_refused(least_squares, theta, points, block):
     with pytest.raises(sl.InputError, match="block = .* is not a whole number of at least 1"):
         least_squares.row_blocks(theta, points, block)
+
+
+def test_linearize_holds_j_whole_unless_told_a_block(case):
+    least_squares, theta, points = case
+    matrix = np.asarray(jacobian_of(least_squares, theta, points))
+    a = random((theta.size, 2), 4)
+    for block in (None, 3):
+        blocked = dataclasses.replace(least_squares, block=block)
+        found = jax.jit(lambda t, x, ls=blocked: ls.linearize(t, x).matmat(a))(theta, points)
+        np.testing.assert_allclose(found, matrix @ a, atol=1e-11 * np.linalg.norm(matrix, 2))
+
+
+def test_traces_are_those_of_each_conditions_part_of_g(case):
+    least_squares, theta, points = case
+    matrix = np.asarray(jacobian_of(least_squares, theta, points))
+    traces = jax.jit(least_squares.traces)(theta, points)
+    assert float(traces.sum()) == pytest.approx(np.sum(matrix**2), rel=1e-12)
+    row, x = next(iter(least_squares.scaled_rows(points)))
+    first = jax.vmap(row, (None, 0))(theta, x).size
+    assert float(traces[0]) == pytest.approx(np.sum(matrix[:first] ** 2), rel=1e-12)
+
+
+def test_residual_sizes_carry_no_weights(case):
+    least_squares, theta, points = case
+    sizes = least_squares.residual_sizes(theta, points)
+    scales = [
+        c.weight * least_squares.problem.domain.measure(c.region) / len(x)
+        for c, x in zip(least_squares.problem.conditions, points, strict=True)
+    ]
+    loss = sum(scale * float(size @ size) for scale, size in zip(scales, sizes, strict=True)) / 2
+    assert loss == pytest.approx(float(least_squares.loss(theta, points)), rel=1e-12)
+    assert [len(size) for size in sizes] == [len(x) for x in points]

@@ -105,3 +105,15 @@ def test_rank_check_names_both_numbers_and_the_way_out():
 def test_bad_ranks_are_refused(rank, oversampling, name):
     with pytest.raises(sl.InputError, match=f"^{name} = "):
         check_rank(rank, oversampling, 50, 80)
+
+
+@pytest.mark.parametrize("decay", [0.5, 0.8, 1.0])
+def test_the_error_estimate_bounds_what_the_sketch_missed(decay):
+    jacobian = jacobian_with(decay ** np.arange(50.0))
+    for seed in range(20):
+        matrix_key, key = jax.random.split(jax.random.key(seed))
+        basis, error = sl.co_range_finder(jacobian, gaussian(15, jacobian.shape[0], key=matrix_key), key=key)
+        np.testing.assert_allclose(basis.T @ basis, np.eye(15), atol=1e-12)
+        matrix = jacobian.dense()
+        missed = float(jnp.linalg.norm(matrix - matrix @ basis @ basis.T, 2))
+        assert missed <= error <= 200 * missed

@@ -1,3 +1,5 @@
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 from oracles import broken, unsolved
 
 import sketchlab as sl
+from sketchlab.memory import block_for
 
 NETWORK = sl.MLP(dim=1, width=6, depth=1)
 ADAM = sl.adam(learning_rate=1e-2)
@@ -26,13 +29,112 @@ def test_history_has_one_entry_a_step(run):
     for name, values in vars(run.history).items():
         assert len(values) == 5, name
     assert run.history.eigenvalues.shape == (5, 8)
+    assert np.all(run.history.rank == 8) and np.all(run.history.sketch_error > 0)
     assert run.stop_reason == "steps"
     assert run.theta.shape == (NETWORK.size,)
     assert run.settings["optimizer"] == "sngd" and run.settings["rows"] == 20
 
 
 def test_first_order_histories_have_no_eigenvalues():
-    assert train().history.eigenvalues.shape == (4, 0)
+    history = train().history
+    assert history.eigenvalues.shape == (4, 0)
+    assert np.all(history.rank == 0) and np.all(history.sketch_error == 0)
+
+
+def test_a_smaller_sketch_leaves_nan_in_the_history_of_eigenvalues():
+    run = train(optimizer=sl.sketched_natural_gradient(rank="auto", max_rank=16), steps=3)
+    assert list(run.history.rank[:2]) == [8, 16]
+    assert np.isnan(run.history.eigenvalues[0, 8:]).all() and np.isfinite(run.history.eigenvalues[1]).all()
+
+
+@pytest.mark.parametrize("block", [1, 7])
+def test_a_run_in_blocks_of_rows_is_the_same_run(run, block):
+    blocked = train(optimizer=sl.sketched_natural_gradient(rank=8), steps=2, block=block)
+    assert blocked.settings["block"] == block
+    np.testing.assert_allclose(blocked.history.loss, run.history.loss[:2], rtol=1e-6)
+
+
+def test_memory_decides_whether_rows_come_in_blocks(monkeypatch):
+    row = 8 * NETWORK.size
+    for memory, block in ((8 * 20 * row, None), (64 * 5 * row, 5), (1, 1)):
+        assert block_for(20, NETWORK.size, 8, memory) == block
+    monkeypatch.setattr("sketchlab.training.memory_at_hand", lambda: 64 * 2 * row)
+    assert sl.Trainer(sl.PROBLEMS["poisson_1d"](), NETWORK, ADAM, points=20).least_squares.block == 2
+
+
+def points_over_time(resampling, problem="heat_1d", steps=5, **options):
+    problem = sl.PROBLEMS[problem]()
+    trainer = sl.Trainer(problem, sl.MLP(problem.dim, 6, 1), ADAM, points=40, resampling=resampling, **options)
+    seen = [trainer.points]
+    for _ in range(steps):
+        trainer.step()
+        seen.append(trainer.points)
+    assert trainer.settings["compilations"] == 1
+    return seen
+
+
+@pytest.mark.parametrize("name", sl.RESAMPLINGS)
+def test_points_are_drawn_anew_every_so_many_steps(name):
+    seen = points_over_time(sl.RESAMPLINGS[name](2))
+    same = [all(np.array_equal(a, b) for a, b in zip(*pair, strict=True)) for pair in itertools.pairwise(seen)]
+    # The first two steps share the points drawn at the start, then every second step begins with new ones.
+    assert same == [True, True, False, True, False]
+    assert [[x.shape for x in points] for points in seen] == [[x.shape for x in seen[0]]] * 6
+    again = points_over_time(sl.RESAMPLINGS[name](2))
+    np.testing.assert_array_equal(again[-1][0], seen[-1][0])
+
+
+def test_points_stay_when_nothing_is_asked():
+    seen = points_over_time(None)
+    assert all(points is seen[0] for points in seen)
+
+
+@pytest.mark.parametrize("name", sl.RESAMPLINGS)
+def test_a_face_that_is_one_point_keeps_it(name):
+    seen = points_over_time(sl.RESAMPLINGS[name](1), problem="poisson_1d", steps=2)
+    np.testing.assert_array_equal(np.sort(seen[-1][1].ravel()), [0, 1])
+
+
+def test_residual_adaptive_points_gather_where_the_residual_is_large():
+    problem = sl.PROBLEMS["poisson_1d"]()
+
+    def sizes(points):
+        return [np.where(x[:, 0] > 0.8, 100.0, 1.0) for x in points]
+
+    def share(**options):
+        draw = sl.residual_adaptive(**options).draw
+        return np.mean(draw(problem, [500, 2], sizes, seed=1, sampler=sl.SAMPLERS["uniform"])[0] > 0.8)
+
+    # Densities 100 / 20.8 + 1 on a fifth of the interval, 1 / 20.8 + 1 on the rest, drawn from ten times as many without return.
+    assert share() == pytest.approx(0.55, abs=0.07)
+    assert share(floor=0.0) > 0.8
+    assert share(power=0.0) == pytest.approx(0.2, abs=0.05)
+
+
+def test_a_residual_that_is_no_number_or_zero_draws_evenly():
+    problem = sl.PROBLEMS["poisson_1d"]()
+    for value in (0.0, np.nan):
+        x = sl.residual_adaptive().draw(
+            problem,
+            [400, 2],
+            lambda points, v=value: [np.full(len(x), v) for x in points],
+            seed=1,
+            sampler=sl.SAMPLERS["uniform"],
+        )[0]
+        assert np.mean(x) == pytest.approx(0.5, abs=0.06)
+
+
+def test_boundary_weight_replaces_that_of_every_condition_on_a_face():
+    assert train(problem=sl.PROBLEMS["poisson_1d"](), boundary_weight=3.0).settings["weights"] == [1.0, 3.0]
+    assert train().settings["weights"] == [1.0, 10.0]
+
+
+def test_balance_gives_conditions_on_faces_the_trace_of_those_inside():
+    problem = sl.PROBLEMS["heat_1d"]()
+    trainer = sl.Trainer(problem, sl.MLP(2, 6, 1), ADAM, points=60, boundary_weight="balance")
+    traces = trainer.least_squares.traces(trainer.theta, trainer.points)
+    np.testing.assert_allclose(traces, traces[0], rtol=1e-10)
+    assert trainer.settings["weights"][0] == 1.0
 
 
 def test_seconds_increase_from_above_zero(run):
@@ -179,6 +281,10 @@ def test_float32_is_kept_through_training():
     "options, text",
     [
         ({"theta": np.zeros(3)}, r"theta has shape \(3,\), but the network has P = 19 parameters"),
+        ({"block": 21}, "block = 21 is not a whole number between 1 and 20"),
+        ({"block": 0}, "block = 0"),
+        ({"boundary_weight": 0.0}, r"boundary_weight = 0.0 is not a number in \(0, inf\)"),
+        ({"boundary_weight": "auto"}, "boundary_weight = 'auto' is not a number"),
         ({"optimizer": sl.sketched_natural_gradient(rank=20)}, r"exceeds min\(N, P\) = 19: .*widen the network"),
         ({"optimizer": sl.sketched_natural_gradient(rank=15), "points": 10}, r"exceeds min\(N, P\) = 10: .*sample more points"),
         ({"dtype": "float16"}, "dtype = 'float16' is not known"),
@@ -207,3 +313,20 @@ def test_spectrum_is_full_by_default_and_sketched_by_rank():
     np.testing.assert_allclose(sketched.eigenvalues, full.eigenvalues[:5], rtol=1e-4)
     with pytest.raises(sl.InputError, match=r"exceeds min\(N, P\) = 19"):
         sl.spectrum(problem, NETWORK, theta, rank=10, points=40)
+
+
+@pytest.mark.parametrize(
+    "make, text",
+    [
+        (lambda: sl.redraw(0), "period = 0"),
+        (lambda: sl.residual_adaptive(1.5), "period = 1.5"),
+        (lambda: sl.residual_adaptive(power=-1.0), "power = -1.0"),
+        (lambda: sl.residual_adaptive(floor=float("nan")), "floor = nan"),
+        (lambda: sl.residual_adaptive(pool=1), "pool = 1 is not a whole number of at least 2"),
+        (lambda: sl.RESAMPLINGS["rda"], "unknown resampling 'rda'. Did you mean 'rad'"),
+        (lambda: sl.PROBLEMS["heat_1d"]().reweighted([1.0]), "1 weights do not fit the 4 conditions"),
+    ],
+)
+def test_bad_resampling_and_weights_are_named(make, text):
+    with pytest.raises(sl.InputError, match=text):
+        make()
