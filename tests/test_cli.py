@@ -66,7 +66,7 @@ def test_a_run_written_by_train_is_read_by_spectrum(capsys, tmp_path):
         (["train", "heat_1d", "--preset", "papre"], "Did you mean 'paper'"),
         (["train", "heat_1d", "--optimizer", "dual", "--preset", "paper"], "takes no --preset"),
         (["train", "heat_1d", "--resample", "0"], "period = 0"),
-        (["train", "heat_1d", "--resample", "2", "--resampling", "rda"], "Did you mean 'rad'"),
+        (["train", "heat_1d", "--resample", "2", "--resampling", "radd"], "Did you mean 'rad'"),
         (["train", "heat_1d", "--boundary-weight", "-1"], "boundary_weight = -1.0"),
         (["train", "heat_1d", "--block", "2000"], "block = 2000 is not a whole number between 1 and 1000"),
         (["train", "heat_1d", "--width", "0"], "width = 0"),

@@ -42,9 +42,9 @@ def test_first_order_histories_have_no_eigenvalues():
 
 
 def test_a_smaller_sketch_leaves_nan_in_the_history_of_eigenvalues():
-    run = train(optimizer=sl.sketched_natural_gradient(rank="auto", max_rank=16), steps=3)
-    assert list(run.history.rank[:2]) == [8, 16]
-    assert np.isnan(run.history.eigenvalues[0, 8:]).all() and np.isfinite(run.history.eigenvalues[1]).all()
+    history = train(optimizer=sl.sketched_natural_gradient(rank="auto", max_rank=16), steps=30).history
+    assert set(history.rank) == {8, 16}
+    np.testing.assert_array_equal(np.isnan(history.eigenvalues).sum(axis=1), 16 - history.rank)
 
 
 @pytest.mark.parametrize("block", [1, 7])
@@ -56,8 +56,8 @@ def test_a_run_in_blocks_of_rows_is_the_same_run(run, block):
 
 def test_memory_decides_whether_rows_come_in_blocks(monkeypatch):
     row = 8 * NETWORK.size
-    for memory, block in ((8 * 20 * row, None), (64 * 5 * row, 5), (1, 1)):
-        assert block_for(20, NETWORK.size, 8, memory) == block
+    for memory, block in ((8 * 200 * row, None), (64 * 5 * row, 5), (1, 1)):
+        assert block_for(200, NETWORK.size, 8, memory) == block
     monkeypatch.setattr("sketchlab.training.memory_at_hand", lambda: 64 * 2 * row)
     assert sl.Trainer(sl.PROBLEMS["poisson_1d"](), NETWORK, ADAM, points=20).least_squares.block == 2
 
@@ -323,7 +323,7 @@ def test_spectrum_is_full_by_default_and_sketched_by_rank():
         (lambda: sl.residual_adaptive(power=-1.0), "power = -1.0"),
         (lambda: sl.residual_adaptive(floor=float("nan")), "floor = nan"),
         (lambda: sl.residual_adaptive(pool=1), "pool = 1 is not a whole number of at least 2"),
-        (lambda: sl.RESAMPLINGS["rda"], "unknown resampling 'rda'. Did you mean 'rad'"),
+        (lambda: sl.RESAMPLINGS["radd"], "unknown resampling 'radd'. Did you mean 'rad'"),
         (lambda: sl.PROBLEMS["heat_1d"]().reweighted([1.0]), "1 weights do not fit the 4 conditions"),
     ],
 )
