@@ -20,6 +20,8 @@ def untrained(problem, **settings):
         column > 0,
         np.arange(1.0, n + 1),
         np.ones((n, 2)),
+        np.full(n, 2),
+        column,
     )
     return sl.Run(problem, network, np.linspace(-1, 1, network.size), history, "steps", settings)
 
