@@ -9,7 +9,7 @@ help:
 	@echo "make test   install likewise, then run every test and every notebook"
 	@echo "make clean  remove .venv, caches and build output"
 
-# Large arrays in large pages (glibc 2.35 and later; else ignored): a step with a large Jacobian is a quarter faster.
+# Large arrays in large pages (glibc 2.35 and later; else ignored): a step with a large Jacobian is a fifth faster.
 lab: .venv/.installed
 	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 .venv/bin/sketchlab lab
 

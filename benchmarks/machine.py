@@ -1,7 +1,6 @@
 """What a measurement was made on."""
 
 import datetime
-import importlib.metadata
 import os
 import platform
 import subprocess
@@ -9,6 +8,8 @@ from pathlib import Path
 
 import jax
 import psutil
+
+import sketchlab as sl
 
 
 def describe() -> dict:
@@ -24,7 +25,7 @@ def describe() -> dict:
         "device": jax.devices()[0].device_kind,
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "jax": jax.__version__,
-        "sketchlab": importlib.metadata.version("sketchlab"),
+        "sketchlab": sl.__version__,
     }
 
 

@@ -230,13 +230,13 @@ def _weights(run, seeds):
     ]
 
 
-def _report_ways(title, text):
+def _report_ways(title, varied, text):
     def report(measured, machine):
         lines = [
             [r["title"], r["way"], *(f"{choose(one['error'] for one in r['runs']):.1e}" for choose in (statistics.median, max))]
             for r in measured
         ]
-        return _section(title, text, machine, ["problem", "points" if "points" in text else "weight", "median", "worst"], lines)
+        return _section(title, text, machine, ["problem", varied, "median", "worst"], lines)
 
     return report
 
@@ -276,11 +276,15 @@ SUITES = {
     "resampling": (
         _resampling,
         _report_ways(
-            "Resampling", "Relative error on held-out points after at most 6 s, first five seeds, by the way of drawing points."
+            "Resampling",
+            "points",
+            "Relative error on held-out points after at most 6 s, first five seeds, by the way of drawing points.",
         ),
     ),
     "weights": (
         _weights,
-        _report_ways("Boundary weight", "Relative error after 3 s, first five seeds, by the weight of the conditions on faces."),
+        _report_ways(
+            "Boundary weight", "weight", "Relative error after 3 s, first five seeds, by the weight of the conditions on faces."
+        ),
     ),
 }

@@ -22,7 +22,7 @@ import numpy as np
 
 from sketchlab.domains import SAMPLERS
 from sketchlab.networks import MLP
-from sketchlab.optimizers import OPTIMIZERS, PRESETS
+from sketchlab.optimizers import OPTIMIZERS, PRESETS, RANK
 from sketchlab.problems import PROBLEMS
 from sketchlab.resampling import RESAMPLINGS
 from sketchlab.training import load, save, spectrum, train
@@ -66,7 +66,7 @@ def _parser():
     training.add_argument(
         "--boundary-weight",
         metavar="WEIGHT",
-        type=_number_or("balance"),
+        type=_or_word(float, "balance"),
         help="weight of the conditions on faces, or balance (default: the problem's own)",
     )
     training.add_argument("--block", type=int, help="points in a block of rows of the Jacobian (default: whole if it fits)")
@@ -98,7 +98,7 @@ def _add_model(parser):
     parser.add_argument("--width", type=int, default=32, help="units in a hidden layer (default 32)")
     parser.add_argument("--depth", type=int, default=2, help="hidden layers (default 2)")
     parser.add_argument(
-        "--rank", type=_integer_or("auto"), help="rank of the sketch (default 200 or what fits); auto to train with"
+        "--rank", type=_or_word(int, "auto"), help=f"rank of the sketch (default {RANK} or what fits); auto to train with"
     )
     parser.add_argument("--points", type=int, default=1000, help="collocation points (default 1000)")
     parser.add_argument("--sampler", default="uniform", help=f"one of {', '.join(SAMPLERS)} (default uniform)")
@@ -110,15 +110,9 @@ def _add_model(parser):
         parser.add_argument(f"--{name}", type=float, help=f"parameter of {', '.join(owners)}")
 
 
-def _integer_or(word):
-    return _parser_of(int, word)
+def _or_word(number, word):
+    """Return a parser of arguments that takes `word` as it is and anything else as a `number`."""
 
-
-def _number_or(word):
-    return _parser_of(float, word)
-
-
-def _parser_of(number, word):
     def parse(text):
         return text if text == word else number(text)
 
@@ -197,23 +191,21 @@ def _train(options):
     if options.out is not None:
         save(run, options.out)
     history = run.history
-    last = len(history) - 1
     summary = {
         "problem": problem.name,
         "optimizer": optimizer.name,
         "parameters": network.size,
         "points": run.settings["points"],
-        "rank": int(history.rank[last]) or None if len(history) else None,
+        # A first-order method has no rank.
+        "rank": _last(history.rank) or None,
         "dtype": options.dtype,
         "device": run.settings["device"],
         "seed": options.seed,
         "steps": len(history),
-        "seconds": float(history.seconds[last]) if len(history) else 0.0,
+        "seconds": _last(history.seconds) or 0.0,
         "compile_seconds": run.settings["compile_seconds"],
-        "loss": _number(history.loss[last]) if len(history) else None,
-        "relative_l2_error": _number(history.relative_error[last])
-        if len(history) and history.relative_error is not None
-        else None,
+        "loss": _last(history.loss),
+        "relative_l2_error": _last(history.relative_error),
         "stop_reason": run.stop_reason,
     }
     _print(summary, options.json)
@@ -232,8 +224,7 @@ def _spectrum(options):
         _check_figure(options.out)
     points = check_integer("points", options.points, len(problem.conditions))
     common = {"points": points, "seed": options.seed, "dtype": options.dtype, "sampler": SAMPLERS[options.sampler]}
-    rank = min(200, max(min(points, network.size) - 10, 1)) if options.rank is None else options.rank
-    check_integer("rank", rank, 1)
+    rank = min(RANK, max(min(points, network.size) - 10, 1)) if options.rank is None else options.rank
     sketched = spectrum(problem, network, theta, rank=rank, **common)
     full = spectrum(problem, network, theta, **common)
     if options.out is not None:
@@ -361,6 +352,13 @@ def _number(value):
     """Return a float, or None for what JSON has no number for."""
     value = float(value)
     return value if math.isfinite(value) else None
+
+
+def _last(column):
+    """Return the last entry of a history's column; None if there is no column, no entry or no number."""
+    if column is None or not len(column) or not np.isfinite(column[-1]):
+        return None
+    return column[-1].item()
 
 
 def _print(summary, as_json):

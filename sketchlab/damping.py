@@ -72,7 +72,7 @@ def probe(
         Absolute μ > 0.
     geodesic : bool
         Bend each step: solve, with the same triplets and μ, for what the linear model did not foresee,
-        a(μ) = -V (S² + μ)⁻¹ S Uᵀ (r(θ + d) - (r + Jd)), and take d + a where it is no longer than twice d and lowers the loss.
+        a(μ) = -V (S² + μ)⁻¹ S Uᵀ (r(θ + d) - (r + Jd)), and take d + a where a is no longer than d and d + a lowers the loss.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def probe(
     Notes
     -----
     To second order r(θ + d) - (r + Jd) is half the second directional derivative of r along d, so a is the geodesic acceleration
-    of Transtrum, Sethna 2012 (arXiv 1201.5885), their equation 8 by finite differences with a step as long as d itself.
+    of Transtrum, Sethna 2012 (arXiv 1201.5885) by finite differences, with a step as long as d itself.
     """
     s = spectrum.singular_values
     shifted = s**2 + dampings[:, None]

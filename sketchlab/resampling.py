@@ -58,7 +58,7 @@ def residual_adaptive(period: int = 10, *, power: float = 1.0, floor: float = 1.
 
     Notes
     -----
-    Wu, Zhu, Tan, Kartha, Lu 2023 (Comput. Methods Appl. Mech. Engrg. 403), Algorithm 2 with their Equation 2 and k = c = 1.
+    Wu, Zhu, Tan, Kartha, Lu 2023 (arXiv 2207.10289), their RAD with k = c = 1.
     """
     check_integer("period", period, 1)
     check_real("power", power, 0, np.inf, open_high=True)

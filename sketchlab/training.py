@@ -53,7 +53,6 @@ class Record(NamedTuple):
     finite: bool
     seconds: float
     eigenvalues: np.ndarray
-    rank: int
     sketch_error: float
 
 
@@ -112,7 +111,7 @@ class History:
             finite=column("finite", bool),
             seconds=column("seconds"),
             eigenvalues=_leading([record.eigenvalues for record in records]),
-            rank=column("rank", int),
+            rank=np.array([len(record.eigenvalues) for record in records], int),
             sketch_error=column("sketch_error"),
         )
 
@@ -175,8 +174,8 @@ class Trainer:
         Weight of every condition on a face, instead of the problem's own. "balance" chooses them so that each such condition's
         part of G has, at the first parameters, the trace that those inside have together.
     block : int, optional
-        Points in a block of rows of J. By default J is held whole if an eighth of the memory at hand takes it, and else in
-        blocks of that size.
+        Points in a block of rows of J. By default J is held whole if it fits into the memory at hand, and else in blocks,
+        see `sketchlab.memory`.
 
     Raises
     ------
@@ -205,12 +204,12 @@ class Trainer:
         init_key, state_key, self._step_key = jax.random.split(jax.random.key(seed), 3)
         self.theta = network.init(key=init_key, dtype=self.dtype) if theta is None else _check_theta(theta, network, self.dtype)
 
-        unweighted = LeastSquares(problem, network)
-        rows = unweighted.rows(self.points)
-        block = _choose_block(block, rows, network.size, self.dtype)
-        self.problem = _weigh(problem, boundary_weight, replace(unweighted, block=block), self.theta, self.points)
-        self.least_squares = LeastSquares(self.problem, network, block)
-        self.optimizer = optimizer if optimizer.fit is None else optimizer.fit(rows, network.size)
+        least_squares = LeastSquares(problem, network)
+        self.rows = least_squares.rows(self.points)
+        least_squares = replace(least_squares, block=_choose_block(block, self.rows, network.size, self.dtype))
+        self.problem = _weigh(boundary_weight, least_squares, self.theta, self.points)
+        self.least_squares = replace(least_squares, problem=self.problem)
+        self.optimizer = optimizer if optimizer.fit is None else optimizer.fit(self.rows, network.size)
         self.state = self.optimizer.init(self.least_squares, self.theta, self.points, key=state_key)
         self.records: list[Record] = []
         self.seconds = 0.0
@@ -234,7 +233,7 @@ class Trainer:
             "optimizer": self.optimizer.name,
             "optimizer_settings": self.optimizer.settings,
             "points": sum(len(x) for x in self.points),
-            "rows": self.least_squares.rows(self.points),
+            "rows": self.rows,
             "seed": self.seed,
             "dtype": self.dtype.name,
             "device": self.theta.device.device_kind if self.theta.device.platform != "cpu" else "cpu",
@@ -268,7 +267,6 @@ class Trainer:
             finite=bool(info.finite),
             seconds=self.seconds,
             eigenvalues=np.asarray(info.eigenvalues),
-            rank=info.eigenvalues.size,
             sketch_error=float(info.sketch_error),
         )
         self.records.append(record)
@@ -303,11 +301,11 @@ class Trainer:
         drawn = self.resampling.draw(
             self.problem,
             counts,
-            lambda points: self._residual_sizes(self.theta, tuple(jnp.asarray(x, self.dtype) for x in points)),
+            lambda points: self._residual_sizes(self.theta, _as_arrays(points, self.dtype)),
             seed=int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]),
             sampler=self.sampler,
         )
-        self.points = tuple(jnp.asarray(x, self.dtype) for x in drawn)
+        self.points = _as_arrays(drawn, self.dtype)
 
     def _compare_with_solution(self):
         x = jnp.asarray(held_out_points(self.problem), self.dtype)
@@ -489,7 +487,11 @@ def _leading(spectra):
 
 
 def _sample(problem, points, seed, dtype, sampler):
-    return tuple(jnp.asarray(x, dtype) for x in problem.sample(points, seed=seed, sampler=sampler))
+    return _as_arrays(problem.sample(points, seed=seed, sampler=sampler), dtype)
+
+
+def _as_arrays(points, dtype):
+    return tuple(jnp.asarray(x, dtype) for x in points)
 
 
 def _choose_block(block, rows, parameters, dtype):
@@ -498,8 +500,9 @@ def _choose_block(block, rows, parameters, dtype):
     return check_integer("block", block, 1, rows)
 
 
-def _weigh(problem, boundary_weight, least_squares, theta, points):
+def _weigh(boundary_weight, least_squares, theta, points):
     """Give the conditions on faces another weight, or that which balances the traces of their parts of G."""
+    problem = least_squares.problem
     if boundary_weight is None:
         return problem
     inside = np.array([condition.region == INTERIOR for condition in problem.conditions])

@@ -229,7 +229,7 @@ def test_auto_rank_solves_poisson_1d_in_few_compilations(seed):
     assert run.settings["optimizer_settings"]["rank"] == "auto"
 
 
-# On twenty seeds the worst took 61 steps, measured when this was written.
+# Seeds 0 to 19 took 53 to 92 steps when this was written, these three 57, 86 and 62.
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_eight_digits_on_the_nonlinear_problem_in_a_hundred_steps(seed):
     run = sl.train(

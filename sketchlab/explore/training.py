@@ -234,7 +234,7 @@ class TrainingExplorer:
         self._say(
             f"step {last.step}, {last.seconds:.1f} s (compiled in {self.trainer.compile_seconds:.1f} s): "
             f"loss {last.loss:.2e}, {state}. &nbsp; "
-            f"{self.problem.equation}, P = {self.network.size}, N = {self.trainer.settings['rows']}"
+            f"{self.problem.equation}, P = {self.network.size}, N = {self.trainer.rows}"
         )
 
     def _draw_fields(self):
@@ -250,7 +250,7 @@ class TrainingExplorer:
         self.error_figure.data[0].update(z=np.log10(_positive(error)).reshape(self._grid_shape).T, **ticks)
 
     def _draw_full_spectrum(self):
-        if min(self.trainer.settings["rows"], self.network.size) > FULL_SPECTRUM_LIMIT:
+        if min(self.trainer.rows, self.network.size) > FULL_SPECTRUM_LIMIT:
             return
         values = np.asarray(self.trainer.spectrum().eigenvalues)
         name = f"all eigenvalues, step {len(self.trainer.records)}"
