@@ -19,7 +19,7 @@ def run_peer(name: str, problem, network, points, seed: int, seconds: float, tol
 
     trainer = sl.Trainer(problem, network, sl.adam(), points=points, seed=seed)
     least_squares, theta, error = trainer.least_squares, trainer.theta, trainer.relative_error
-    terms = [(_unscaled(row, len(x)), x, 1 / len(x)) for row, x in least_squares.scaled_rows(trainer.points)]
+    terms = [(_unscaled(network, row, len(x)), x, 1 / len(x)) for row, x in least_squares.scaled_rows(trainer.points)]
     damping = randngd.LevenbergMarquardt()
     if name == "randngd full":
         metric = randngd.metrics.gauss_newton(terms, theta, representation="full")
@@ -50,6 +50,6 @@ def run_peer(name: str, problem, network, points, seed: int, seconds: float, tol
     return {"seconds": np.array(clock), "errors": np.array(errors)}
 
 
-def _unscaled(row, count):
-    """Undo the 1/√n in our rows: randngd's metric brings its own 1/n."""
-    return lambda theta, x: row(theta, x)[0] * count**0.5
+def _unscaled(network, row, count):
+    """Undo the 1/√n in our rows: randngd's metric brings its own 1/n, and takes theta whole."""
+    return lambda theta, x: row(network.unflatten(theta), x)[0] * count**0.5

@@ -107,7 +107,7 @@ def damping_path(
     ratio: float = 0.25,
     geodesic: bool = True,
     decades: float = 3.0,
-    candidates: int = 13,
+    candidates: int = 7,
     bisections: int = 4,
     growth: float = 30.0,
 ) -> Search:

@@ -5,8 +5,8 @@ import psutil
 
 #: Part of the memory at hand that a whole Jacobian may take: what XLA needs beside it is several times as large.
 SHARE = 1 / 8
-#: Part of it that a block of rows takes: larger blocks were no faster.
-BLOCK_SHARE = 1 / 64
+#: Part of it that a block of rows would take if XLA built it whole; as a rule it builds a piece at a time (`PIECE`).
+BLOCK_SHARE = 1 / 4
 
 
 def memory_at_hand() -> int:

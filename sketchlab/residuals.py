@@ -16,22 +16,29 @@ J          jacobian      (N, P)       ∂r/∂θ, a row for each point and resid
 
 The residual of a point depends on this point alone, so a row of J is one reverse pass through the network, and a block
 of rows a batch of them: 5 ms for 900 rows of 1,185 parameters, where differentiating the stacked residual takes
-seconds. `Jacobian` is what the rest of the package sees: the products with J and Jᵀ. It comes in three forms: held as a
-matrix (`dense`), built and dropped block of rows by block of rows (`row_blocks`), or never built (`products`).
+seconds. `Jacobian` is what the rest of the package sees: the products with J and Jᵀ. It comes in three forms: held in
+memory (`dense`), built and dropped block of rows by block of rows (`row_blocks`), or never built (`products`).
+
+In memory J is cut by columns, one block for each array of parameters, the way differentiation returns it: joining
+the blocks into one matrix would take three times as long as computing them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from sketchlab.networks import MLP
 from sketchlab.problems import Problem
 from sketchlab.validation import InputError, check_integer
 
 Points = tuple[jax.Array, ...]
+
+#: Numbers in a piece of J where it is not held whole; half and twice as many were as fast.
+PIECE = 2**24
 
 
 class Jacobian(NamedTuple):
@@ -70,7 +77,20 @@ class Jacobian(NamedTuple):
 
 def from_matrix(matrix: jax.Array) -> Jacobian:
     """Wrap a matrix (N, P) that is at hand."""
-    return Jacobian(matrix.shape, matrix.dtype, lambda a: matrix @ a, lambda b: matrix.T @ b)
+    return from_column_blocks([matrix])
+
+
+def from_column_blocks(blocks: Sequence[jax.Array]) -> Jacobian:
+    """Wrap a matrix that is at hand in blocks of columns (N, P_i)."""
+    widths = [block.shape[1] for block in blocks]
+
+    def matmat(a):
+        return sum(block @ part for block, part in zip(blocks, _cut(a, widths), strict=True))
+
+    def rmatmat(b):
+        return jnp.concatenate([block.T @ b for block in blocks])
+
+    return Jacobian((len(blocks[0]), sum(widths)), blocks[0].dtype, matmat, rmatmat)
 
 
 @dataclass(frozen=True)
@@ -81,7 +101,8 @@ class LeastSquares:
     ----------
     problem : Problem
     network : MLP
-        Or anything else with ``dim``, ``outputs``, ``size``, ``init``, ``unflatten``, ``evaluate`` and ``apply``.
+        Or anything else with ``dim``, ``outputs``, ``size``, ``init``, ``unflatten``, ``evaluate`` and ``apply``; the leaves of
+        ``unflatten(theta)``, one after the other, are theta.
     block : int, optional
         Points in a block of `row_blocks`, where J does not fit into memory whole; None holds it as a matrix.
 
@@ -103,8 +124,9 @@ class LeastSquares:
             if asked != given:
                 raise InputError(f"problem {self.problem.name!r} has {name} = {asked}, but the network has {name} = {given}.")
         theta, x = (jax.ShapeDtypeStruct((size,), jnp.result_type(float)) for size in (self.network.size, self.problem.dim))
+        parameters = jax.eval_shape(self.network.unflatten, theta)
         for condition in self.problem.conditions:
-            shape = jax.eval_shape(self._pointwise(condition), theta, x).shape
+            shape = jax.eval_shape(self._pointwise(condition), parameters, x).shape
             if len(shape) > 1:
                 raise InputError(
                     f"the residual on the {condition.region} of {self.problem.name!r} has shape {shape} at one point: "
@@ -117,57 +139,68 @@ class LeastSquares:
 
     def residual(self, theta: jax.Array, points: Points) -> jax.Array:
         """Return r (N,)."""
-        return jnp.concatenate([jax.vmap(row, (None, 0))(theta, x).reshape(-1) for row, x in self.scaled_rows(points)])
+        parameters = self.network.unflatten(theta)
+        return jnp.concatenate([jax.vmap(row, (None, 0))(parameters, x).reshape(-1) for row, x in self.scaled_rows(points)])
 
     def loss(self, theta: jax.Array, points: Points) -> jax.Array:
         """Return ½‖r‖², ()."""
         return jnp.sum(self.residual(theta, points) ** 2) / 2
 
     def jacobian(self, theta: jax.Array, points: Points) -> jax.Array:
-        """Return J (N, P): one reverse pass a row, and all rows in memory."""
-        return jnp.concatenate([_jacobian_rows(row, theta, x) for row, x in self.scaled_rows(points)])
+        """Return J as one matrix (N, P)."""
+        return jnp.concatenate(self._column_blocks(theta, points), axis=1)
 
     def linearize(self, theta: jax.Array, points: Points) -> Jacobian:
-        """Return J as a matrix, or block by block where `block` says so."""
+        """Return J in memory, or block by block where `block` says so."""
         return self.dense(theta, points) if self.block is None else self.row_blocks(theta, points, self.block)
 
     def dense(self, theta: jax.Array, points: Points) -> Jacobian:
-        """Return J held as a matrix. Memory N P numbers; a product is a matrix product."""
-        return from_matrix(self.jacobian(theta, points))
+        """Return J held in memory, N P numbers: one reverse pass a row; a product is a matrix product."""
+        return from_column_blocks(self._column_blocks(theta, points))
+
+    def _column_blocks(self, theta, points):
+        rows, points = zip(*self.scaled_rows(points), strict=True)
+        return _derivatives(rows, self.network.unflatten(theta), points)
 
     def row_blocks(self, theta: jax.Array, points: Points, block: int) -> Jacobian:
-        """Return J in blocks that are built, used and dropped.
+        """Return J in blocks of rows that are built, used and dropped, each in pieces of columns.
 
         Parameters
         ----------
         theta, points
         block : int
-            Points in a block, at least 1. A condition with fewer points is one block of its own.
+            Points in a block, at least 1; every condition has the same share in each of them.
 
         Returns
         -------
         Jacobian
-            Memory block * P numbers; every product builds all rows anew, one reverse pass each.
+            Every product builds all rows anew, one reverse pass each. It holds at most block * P numbers, and `PIECE` where XLA
+            fuses the outer products that J is made of with the cutting, as it does for an `MLP`.
         """
-        block = check_integer("block", block, 1)
+        count = -(-sum(len(x) for x in points) // check_integer("block", block, 1))
+        parameters = self.network.unflatten(theta)
+        rows = [row for row, _ in self.scaled_rows(points)]
+        components = [jax.eval_shape(row, parameters, x[0]).size for row, x in zip(rows, points, strict=True)]
 
         def matmat(a):
-            parts = [
-                jax.lax.map(lambda y, row=row: _jacobian_rows(row, theta, y[None]) @ a, x, batch_size=min(block, len(x)))
-                for row, x in self.scaled_rows(points)
-            ]
+            def of_block(x):
+                product = from_column_blocks(_derivatives(rows, parameters, x, PIECE)).matmat(a)
+                return tuple(_cut(product, [m * len(y) for m, y in zip(components, x, strict=True)]))
+
+            shares, rest = _deal(points, count)
+            blocks, last = jax.lax.map(of_block, shares), of_block(rest)
+            parts = [part for pair in zip(blocks, last, strict=True) for part in pair]
             return jnp.concatenate([part.reshape(-1, a.shape[1]) for part in parts])
 
         def rmatmat(b):
-            total, first = jnp.zeros((theta.size, b.shape[1]), b.dtype), 0
-            for row, x in self.scaled_rows(points):
-                rows = jax.eval_shape(row, theta, x[0]).size
-                sides = b[first : first + rows * len(x)].reshape(len(x), rows, b.shape[1])
-                first += rows * len(x)
-                total += _sum_over_blocks(
-                    lambda y, side, row=row: _jacobian_rows(row, theta, y).T @ side.reshape(-1, b.shape[1]), x, sides, block
-                )
-            return total
+            def of_block(x, sides):
+                side = jnp.concatenate([side.reshape(-1, b.shape[1]) for side in sides])
+                return from_column_blocks(_derivatives(rows, parameters, x, PIECE)).rmatmat(side)
+
+            sides = _cut(b, [m * len(x) for m, x in zip(components, points, strict=True)])
+            sides = tuple(s.reshape(len(x), m, -1) for s, x, m in zip(sides, points, components, strict=True))
+            shares, rest = _deal((points, sides), count)
+            return jax.lax.scan(lambda total, share: (total + of_block(*share), None), of_block(*rest), shares)[0]
 
         return Jacobian((self.rows(points), theta.size), theta.dtype, matmat, rmatmat)
 
@@ -187,17 +220,19 @@ class LeastSquares:
 
     def residual_sizes(self, theta: jax.Array, points: Points) -> tuple[jax.Array, ...]:
         """Return |residual| at every point, (n_c,) for condition c, without weights and measures."""
+        parameters = self.network.unflatten(theta)
         return tuple(
-            jnp.linalg.norm(jax.vmap(self._pointwise(condition), (None, 0))(theta, x).reshape(len(x), -1), axis=1)
+            jnp.linalg.norm(jax.vmap(self._pointwise(condition), (None, 0))(parameters, x).reshape(len(x), -1), axis=1)
             for condition, x in zip(self.problem.conditions, points, strict=True)
         )
 
     def traces(self, theta: jax.Array, points: Points) -> jax.Array:
         """Return the trace of each condition's part of G, Σ ‖row of J‖² over its rows: (conditions,)."""
+        parameters = self.network.unflatten(theta)
 
         def square(row, x):
             def of_point(y):
-                return jnp.sum(_jacobian_rows(row, theta, y[None]) ** 2)
+                return sum(jnp.sum(block**2) for block in _derivatives([row], parameters, [y[None]]))
 
             return jnp.sum(jax.lax.map(of_point, x, batch_size=min(self.block or len(x), len(x))))
 
@@ -209,33 +244,46 @@ class LeastSquares:
         return jax.eval_shape(self.residual, theta, points).size
 
     def _pointwise(self, condition):
-        def residual(theta, x):
-            # Cut once, however often an equation evaluates u: else a row of J is a sum of several vectors of length P, which
-            # takes twice the memory and 1.3 times as long.
-            parameters = self.network.unflatten(theta)
-            return condition.residual(lambda y: self.network.evaluate(parameters, y), x)
-
-        return residual
+        """Return the residual of a condition at one point, from parameters that the network has cut."""
+        return lambda parameters, x: condition.residual(lambda y: self.network.evaluate(parameters, y), x)
 
     def scaled_rows(self, points: Points):
-        """Pair each condition's scaled residual, (P,), (d,) -> (m,), with its points (n_c, d); over all points it makes up r."""
+        """Pair each condition's scaled residual with its points (n_c, d); over all points it makes up r.
+
+        The residual maps the network's parameters as `unflatten` cuts them and a point (d,) to (m,).
+        """
         for condition, x in zip(self.problem.conditions, points, strict=True):
             scale = (condition.weight * self.problem.domain.measure(condition.region) / len(x)) ** 0.5
             pointwise = self._pointwise(condition)
-            yield (lambda theta, y, f=pointwise, c=scale: c * jnp.atleast_1d(f(theta, y))), x
+            yield (lambda parameters, y, f=pointwise, c=scale: c * jnp.atleast_1d(f(parameters, y))), x
 
 
-def _jacobian_rows(row, theta, x):
-    """Differentiate a residual (P,), (d,) -> (m,) at the points x (n, d): (n m, P)."""
-    return jax.vmap(jax.jacrev(row), (None, 0))(theta, x).reshape(-1, theta.size)
+def _derivatives(rows, parameters, points, limit=None):
+    """Differentiate each condition's residual at its points: J in blocks of columns (N, P_i).
+
+    There is one for each array of parameters, or more, so that each has at most `limit` numbers if its array can be cut along its
+    first axis.
+    """
+    conditions = [
+        jax.tree.leaves(jax.vmap(jax.jacrev(row), (None, 0))(parameters, x)) for row, x in zip(rows, points, strict=True)
+    ]
+    blocks = []
+    for leaves in zip(*conditions, strict=True):
+        leaves = [leaf.reshape(leaf.shape[0] * leaf.shape[1], *(leaf.shape[2:] or (1,))) for leaf in leaves]
+        length = leaves[0].shape[1]
+        numbers = sum(leaf.size for leaf in leaves)
+        step = length if limit is None else max(1, length * limit // max(numbers, 1))
+        for first in range(0, length, step):
+            # Cutting before flattening lets XLA compute the piece alone.
+            blocks.append(jnp.concatenate([jax.vmap(jnp.ravel)(leaf[:, first : first + step]) for leaf in leaves]))
+    return blocks
 
 
-def _sum_over_blocks(f, x, sides, block):
-    """Sum f(x_b, sides_b) over blocks of at most `block` points; the last, smaller one comes after the loop."""
-    whole = len(x) // block * block
-    total = 0
-    if whole:
-        blocked = tuple(a[:whole].reshape(-1, block, *a.shape[1:]) for a in (x, sides))
-        zero = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(f, *(a[0] for a in blocked)))
-        total = jax.lax.scan(lambda carry, xs: (carry + f(*xs), None), zero, blocked)[0]
-    return total + f(x[whole:], sides[whole:]) if whole < len(x) else total
+def _cut(a, lengths):
+    return jnp.split(a, np.cumsum(lengths)[:-1])
+
+
+def _deal(arrays, count):
+    """Deal the rows of every array to `count` hands of equal size, (count, n // count, ...), and the rest, (n % count, ...)."""
+    shares = jax.tree.map(lambda a: a[: len(a) // count * count].reshape(count, len(a) // count, *a.shape[1:]), arrays)
+    return shares, jax.tree.map(lambda a: a[len(a) // count * count :], arrays)

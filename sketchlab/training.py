@@ -292,7 +292,8 @@ class Trainer:
         if optimizer.step not in self._compiled:
             start = time.perf_counter()
             step = jax.jit(lambda theta, state, points, key: optimizer.step(least_squares, theta, state, points, key=key))
-            self._compiled[optimizer.step] = step.lower(self.theta, self.state, self.points, self._step_key).compile()
+            lowered = step.lower(self.theta, self.state, self.points, self._step_key)
+            self._compiled[optimizer.step] = lowered.compile(_compiler_options(least_squares))
             self.compile_seconds += time.perf_counter() - start
         return self._compiled[optimizer.step]
 
@@ -492,6 +493,13 @@ def _sample(problem, points, seed, dtype, sampler):
 
 def _as_arrays(points, dtype):
     return tuple(jnp.asarray(x, dtype) for x in points)
+
+
+def _compiler_options(least_squares):
+    """Have XLA order a step on the CPU by memory where J comes in pieces: else it builds most of them before it uses one."""
+    if least_squares.block is None or jax.default_backend() != "cpu":
+        return None
+    return {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 
 
 def _choose_block(block, rows, parameters, dtype):

@@ -152,7 +152,7 @@ def test_traces_are_those_of_each_conditions_part_of_g(case):
     traces = jax.jit(least_squares.traces)(theta, points)
     assert float(traces.sum()) == pytest.approx(np.sum(matrix**2), rel=1e-12)
     row, x = next(iter(least_squares.scaled_rows(points)))
-    first = jax.vmap(row, (None, 0))(theta, x).size
+    first = jax.vmap(row, (None, 0))(least_squares.network.unflatten(theta), x).size
     assert float(traces[0]) == pytest.approx(np.sum(matrix[:first] ** 2), rel=1e-12)
 
 
@@ -166,3 +166,32 @@ def test_residual_sizes_carry_no_weights(case):
     loss = sum(scale * float(size @ size) for scale, size in zip(scales, sizes, strict=True)) / 2
     assert loss == pytest.approx(float(least_squares.loss(theta, points)), rel=1e-12)
     assert [len(size) for size in sizes] == [len(x) for x in points]
+
+
+@pytest.mark.parametrize("piece", [1, 50])
+def test_pieces_of_columns_change_no_product(case, piece, monkeypatch):
+    monkeypatch.setattr("sketchlab.residuals.PIECE", piece)
+    least_squares, theta, points = case
+    matrix = np.asarray(jacobian_of(least_squares, theta, points))
+    a, b = random((theta.size, 2), 0), random((len(matrix), 2), 1)
+    found = jax.jit(lambda t, x: [f(y) for f, y in zip(least_squares.row_blocks(t, x, 7)[2:], (a, b), strict=True)])(
+        theta, points
+    )
+    for product, right in zip(found, (matrix @ a, matrix.T @ b), strict=True):
+        np.testing.assert_allclose(product, right, atol=1e-11 * np.linalg.norm(matrix, 2))
+
+
+def test_a_product_in_blocks_never_holds_j(problem, monkeypatch):
+    monkeypatch.setattr("sketchlab.residuals.PIECE", 2**16)
+    least_squares = sl.LeastSquares(problem, sl.MLP(2, 128, 3))
+    points = tuple(jnp.asarray(x) for x in problem.sample(200, seed=0))
+    theta = least_squares.network.init(key=jax.random.key(0))
+    for side, name in ((random((theta.size, 2), 0), "matmat"), (random((200, 2), 1), "rmatmat")):
+        product = jax.jit(lambda t, b, name=name: getattr(least_squares.row_blocks(t, points, 200), name)(b))
+        used = product.lower(theta, side).compile().memory_analysis().temp_size_in_bytes
+        assert used < 200 * theta.size * 8 / 3
+
+
+def test_the_leaves_of_cut_parameters_are_theta(theta, network):
+    leaves = jax.tree.leaves(network.unflatten(theta))
+    np.testing.assert_array_equal(np.concatenate([np.ravel(leaf) for leaf in leaves]), theta)

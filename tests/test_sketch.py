@@ -5,7 +5,7 @@ import pytest
 from oracles import matrix_with
 
 import sketchlab as sl
-from sketchlab.sketch import check_rank, gaussian
+from sketchlab.sketch import check_rank, gaussian, orthonormalize
 
 KEY = jax.random.key(0)
 
@@ -117,3 +117,30 @@ def test_the_error_estimate_bounds_what_the_sketch_missed(decay):
         matrix = jacobian.dense()
         missed = float(jnp.linalg.norm(matrix - matrix @ basis @ basis.T, 2))
         assert missed <= error <= 200 * missed
+
+
+@pytest.fixture
+def tall(monkeypatch):
+    """Let 2,000 rows count as tall, and return the singular values of such a matrix from 1 down to 1e-12."""
+    monkeypatch.setattr("sketchlab.sketch.TALL", 1000)
+    monkeypatch.setattr("sketchlab.sketch.BUCKETS", 256)
+    return 10.0 ** np.linspace(0, -12, 20)
+
+
+def test_a_tall_matrix_is_orthonormalized_as_householder_does_it(tall):
+    matrix, left, _ = matrix_with(tall, 2000, 20)
+    basis = np.asarray(jax.jit(lambda a: orthonormalize(a, key=KEY))(matrix))
+    householder = np.linalg.qr(matrix)[0]
+    np.testing.assert_allclose(basis.T @ basis, np.eye(20), atol=1e-13)
+    missed, expected = (np.linalg.norm(left - q @ (q.T @ left), axis=0) for q in (basis, householder))
+    assert np.all(missed <= 30 * expected + 1e-13)
+    # It did go the way of the sketch.
+    assert not np.allclose(np.abs(basis), np.abs(householder), atol=1e-12)
+
+
+def test_householder_steps_in_where_columns_depend_on_each_other(tall):
+    matrix = np.array(matrix_with(tall, 2000, 20)[0])
+    matrix[:, 7] = 0
+    basis = np.asarray(orthonormalize(jnp.asarray(matrix), key=KEY))
+    np.testing.assert_allclose(basis.T @ basis, np.eye(20), atol=1e-13)
+    np.testing.assert_allclose(basis @ (basis.T @ matrix), matrix, atol=1e-13)
