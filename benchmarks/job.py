@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 import sketchlab as sl
 from benchmarks.peers import PEERS, run_peer
 from benchmarks.rows import MILESTONES, TARGETS
-from sketchlab.sketch import co_range_finder, rayleigh_ritz
+from sketchlab.sketch import orthonormalize, rayleigh_ritz
 
 
 def race(row: str, optimizer: str, seeds, seconds=None, tolerance=None, options=None, training=None) -> dict:
@@ -87,12 +87,12 @@ def profile(width: int, points: int, rank: int, repeats: int = 9) -> dict:
     jacobian = least_squares.jacobian(theta, x)
     test_matrix = state.memory
     image = jacobian.T @ test_matrix
-    basis, _ = co_range_finder(sl.from_matrix(jacobian), test_matrix, key=key)
+    basis, _ = orthonormalize(image, key=key)
     projected = jacobian @ basis
     spectrum = rayleigh_ritz(sl.from_matrix(jacobian), basis)
     tall, small = jnp.linalg.qr(projected)
     parts = {
-        "Jacobian": (lambda t: least_squares.jacobian(t, x), (theta,)),
+        "Jacobian": (lambda t: least_squares.column_blocks(t, x), (theta,)),
         "range finder JᵀZ": (lambda j, z: j.T @ z, (jacobian, test_matrix)),
         "orthonormalization, QR of JᵀZ": (jnp.linalg.qr, (image,)),
         "projection JQ": (lambda j, q: j @ q, (jacobian, basis)),

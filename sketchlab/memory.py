@@ -34,3 +34,13 @@ def block_for(rows: int, columns: int, itemsize: int, memory: int) -> int | None
     if rows * row <= memory * SHARE:
         return None
     return max(1, min(rows, int(memory * BLOCK_SHARE) // row))
+
+
+def compiler_options(block: int | None) -> dict[str, str] | None:
+    """Return what XLA needs to be told to keep a step in blocks small.
+
+    On the CPU it orders a computation for concurrency: it would build most pieces of J before it uses the first.
+    """
+    if block is None or jax.default_backend() != "cpu":
+        return None
+    return {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}

@@ -21,7 +21,7 @@ import optax
 from sketchlab.damping import Search, damping_path, grid_search, step_grid
 from sketchlab.gramian import Spectrum, full_spectrum, kernel_spectrum
 from sketchlab.residuals import LeastSquares
-from sketchlab.sketch import check_rank, co_range_finder, gaussian, rayleigh_ritz
+from sketchlab.sketch import ERROR_PROBES, check_rank, co_range_finder, gaussian, rayleigh_ritz
 from sketchlab.validation import Catalogue, InputError, check_integer, check_real
 
 
@@ -210,7 +210,7 @@ def sketched_natural_gradient(
     def of_rank(size, adapt=None):
         return _natural_gradient(
             "sngd",
-            _sketching(_recycled(size, int(kept * size)) if kept else _fresh(size)),
+            _recycling(size, int(kept * size)) if kept else _fresh(size),
             chosen["momentum"],
             chosen["search"],
             memory=lambda rows, dtype, key: gaussian(size, rows, key=key, dtype=dtype),
@@ -266,12 +266,15 @@ def _exactly(decompose):
     return lambda jacobian, memory, key: Sketch(decompose(jacobian), jnp.zeros((), jacobian.dtype), memory)
 
 
-def _sketching(test_matrix):
-    """Sketch from test_matrix(jacobian, memory, key), (N, k); the next step remembers the left singular vectors."""
+def _recycling(rank, kept):
+    """Sketch from `kept` of the last step's left singular vectors and fresh Gaussian columns, the error probes among them."""
+    probes = min(ERROR_PROBES, rank - kept)
 
     def decompose(jacobian, left, key):
-        matrix_key, probe_key = jax.random.split(key)
-        basis, error = co_range_finder(jacobian, test_matrix(jacobian, left, matrix_key), key=probe_key)
+        fresh_key, probe_key = jax.random.split(key)
+        fresh = gaussian(rank - kept - probes, jacobian.shape[0], key=fresh_key, dtype=jacobian.dtype)
+        test_matrix = jnp.concatenate([left[:, :kept], fresh], axis=1)
+        basis, error = co_range_finder(jacobian, test_matrix, probes=probes, key=probe_key)
         spectrum = rayleigh_ritz(jacobian, basis)
         # A Jacobian with a NaN in it must not poison the test matrix that the next step starts from.
         return Sketch(spectrum, error, jnp.where(jnp.isfinite(spectrum.left[0, 0]), spectrum.left, left))
@@ -279,23 +282,16 @@ def _sketching(test_matrix):
     return decompose
 
 
-def _recycled(rank, kept):
-    """Return `kept` of the last left singular vectors and fresh Gaussian columns."""
-
-    def test_matrix(jacobian, left, key):
-        fresh = gaussian(rank - kept, jacobian.shape[0], key=key, dtype=jacobian.dtype)
-        return jnp.concatenate([left[:, :kept], fresh], axis=1)
-
-    return test_matrix
-
-
 def _fresh(rank):
-    """Return orth(JΩ) with a fresh Gaussian Ω in parameter space, as the paper does."""
+    """Sketch from orth(JΩ) with a fresh Gaussian Ω in parameter space, as the paper does."""
 
-    def test_matrix(jacobian, left, key):
-        return jnp.linalg.qr(jacobian.matmat(gaussian(rank, jacobian.shape[1], key=key, dtype=jacobian.dtype)))[0]
+    def decompose(jacobian, memory, key):
+        matrix_key, probe_key = jax.random.split(key)
+        test_matrix = jnp.linalg.qr(jacobian.matmat(gaussian(rank, jacobian.shape[1], key=matrix_key, dtype=jacobian.dtype)))[0]
+        basis, error = co_range_finder(jacobian, test_matrix, probes=ERROR_PROBES, key=probe_key)
+        return Sketch(rayleigh_ritz(jacobian, basis[:, :rank]), error, memory)
 
-    return test_matrix
+    return decompose
 
 
 class NaturalState(NamedTuple):

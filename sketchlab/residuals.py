@@ -88,7 +88,12 @@ def from_column_blocks(blocks: Sequence[jax.Array]) -> Jacobian:
         return sum(block @ part for block, part in zip(blocks, _cut(a, widths), strict=True))
 
     def rmatmat(b):
-        return jnp.concatenate([block.T @ b for block in blocks])
+        # Written where it belongs, part by part: joining the parts afterwards would hold them twice.
+        product, first = jnp.empty((sum(widths), b.shape[1]), b.dtype), 0
+        for block, width in zip(blocks, widths, strict=True):
+            product = jax.lax.dynamic_update_slice(product, block.T @ b, (first, 0))
+            first += width
+        return product
 
     return Jacobian((len(blocks[0]), sum(widths)), blocks[0].dtype, matmat, rmatmat)
 
@@ -148,7 +153,7 @@ class LeastSquares:
 
     def jacobian(self, theta: jax.Array, points: Points) -> jax.Array:
         """Return J as one matrix (N, P)."""
-        return jnp.concatenate(self._column_blocks(theta, points), axis=1)
+        return jnp.concatenate(self.column_blocks(theta, points), axis=1)
 
     def linearize(self, theta: jax.Array, points: Points) -> Jacobian:
         """Return J in memory, or block by block where `block` says so."""
@@ -156,9 +161,10 @@ class LeastSquares:
 
     def dense(self, theta: jax.Array, points: Points) -> Jacobian:
         """Return J held in memory, N P numbers: one reverse pass a row; a product is a matrix product."""
-        return from_column_blocks(self._column_blocks(theta, points))
+        return from_column_blocks(self.column_blocks(theta, points))
 
-    def _column_blocks(self, theta, points):
+    def column_blocks(self, theta: jax.Array, points: Points) -> list[jax.Array]:
+        """Return J in blocks of columns (N, P_i), one for each array of parameters."""
         rows, points = zip(*self.scaled_rows(points), strict=True)
         return _derivatives(rows, self.network.unflatten(theta), points)
 
@@ -182,9 +188,13 @@ class LeastSquares:
         rows = [row for row, _ in self.scaled_rows(points)]
         components = [jax.eval_shape(row, parameters, x[0]).size for row, x in zip(rows, points, strict=True)]
 
+        def pieces(x, side):
+            # Tied to the other side, or XLA would see that all products build the same pieces, and keep every one of them.
+            return from_column_blocks(_derivatives(rows, jax.lax.optimization_barrier((parameters, side))[0], x, PIECE))
+
         def matmat(a):
             def of_block(x):
-                product = from_column_blocks(_derivatives(rows, parameters, x, PIECE)).matmat(a)
+                product = pieces(x, a).matmat(a)
                 return tuple(_cut(product, [m * len(y) for m, y in zip(components, x, strict=True)]))
 
             shares, rest = _deal(points, count)
@@ -195,7 +205,7 @@ class LeastSquares:
         def rmatmat(b):
             def of_block(x, sides):
                 side = jnp.concatenate([side.reshape(-1, b.shape[1]) for side in sides])
-                return from_column_blocks(_derivatives(rows, parameters, x, PIECE)).rmatmat(side)
+                return pieces(x, side).rmatmat(side)
 
             sides = _cut(b, [m * len(x) for m, x in zip(components, points, strict=True)])
             sides = tuple(s.reshape(len(x), m, -1) for s, x, m in zip(sides, points, components, strict=True))

@@ -25,7 +25,7 @@ from sketchlab.gramian import Spectrum
 from sketchlab.residuals import Jacobian
 from sketchlab.validation import InputError, check_integer
 
-#: Columns that the error estimate of a sketch is made from.
+#: Columns of a sketch that its error estimate is made from.
 ERROR_PROBES = 4
 #: `orthonormalize` sketches a matrix of at least `TALL` rows first, down to `BUCKETS` rows; below, Householder QR is as fast.
 TALL, BUCKETS = 2**16, 2**13
@@ -36,8 +36,8 @@ def gaussian(columns: int, size: int, *, key, dtype=None) -> jax.Array:
     return jax.random.normal(key, (size, columns), dtype) / size**0.5
 
 
-def orthonormalize(a: jax.Array, *, key) -> jax.Array:
-    """Find an orthonormal basis (n, l) of the range of a matrix (n, l).
+def orthonormalize(a: jax.Array, *, key) -> tuple[jax.Array, jax.Array]:
+    """Factorize a matrix (n, l) as QR, Q (n, l) with orthonormal columns and R (l, l) upper triangular.
 
     By Householder QR; for a tall matrix by randomized Cholesky QR, which is made of matrix products: R of a small sketch of A
     leaves A R⁻¹ well conditioned, and Cholesky QR of that is accurate. Where it is not, because A has dependent columns or the
@@ -49,18 +49,16 @@ def orthonormalize(a: jax.Array, *, key) -> jax.Array:
     Higgins, Szyld, Boman, Yamazaki 2023 (arXiv 2309.05868).
     """
     if len(a) < TALL or 4 * a.shape[1] > BUCKETS:
-        return jnp.linalg.qr(a)[0]
+        return tuple(jnp.linalg.qr(a))
     sign_key, bucket_key = jax.random.split(key)
     signed = a * jax.random.rademacher(sign_key, (len(a), 1), a.dtype)
     sketch = jax.ops.segment_sum(signed, jax.random.randint(bucket_key, (len(a),), 0, BUCKETS), BUCKETS)
-    tame = _divide(a, jnp.linalg.qr(sketch, mode="r"))
+    first = jnp.linalg.qr(sketch, mode="r")
+    tame = _divide(a, first)
     gram = tame.T @ tame
-    eigenvalues = jnp.linalg.eigvalsh(gram)
-    return jax.lax.cond(
-        eigenvalues[0] > eigenvalues[-1] / 100,
-        lambda: _divide(tame, jnp.linalg.cholesky(gram, upper=True)),
-        lambda: jnp.linalg.qr(a)[0],
-    )
+    eigenvalues, second = jnp.linalg.eigvalsh(gram), jnp.linalg.cholesky(gram, upper=True)
+    accurate = eigenvalues[0] > eigenvalues[-1] / 100
+    return jax.lax.cond(accurate, lambda: (_divide(tame, second), second @ first), lambda: tuple(jnp.linalg.qr(a)))
 
 
 def _divide(a, upper):
@@ -68,35 +66,37 @@ def _divide(a, upper):
     return a @ jax.scipy.linalg.solve_triangular(upper, jnp.eye(len(upper), dtype=upper.dtype))
 
 
-def co_range_finder(jacobian: Jacobian, test_matrix: jax.Array, *, key) -> tuple[jax.Array, jax.Array]:
-    """Find an orthonormal basis of range(JᵀZ), and estimate what it misses.
+def co_range_finder(jacobian: Jacobian, test_matrix: jax.Array, *, probes: int, key) -> tuple[jax.Array, jax.Array]:
+    """Find an orthonormal basis of range(Jᵀ[Z W]) with standard Gaussian W, and estimate what range(JᵀZ) misses.
 
     Parameters
     ----------
     jacobian : Jacobian
     test_matrix : (N, l)
         Z
+    probes : int
+        m, columns of W.
     key : JAX random key
 
     Returns
     -------
-    basis : (P, l)
+    basis : (P, l + m)
         Q
     error : ()
-        10 √(2/π) max ‖(I - QQᵀ) Jᵀwᵢ‖ over m = `ERROR_PROBES` standard Gaussian wᵢ, in the units of a singular value: with a
-        probability of at least 1 - 10⁻ᵐ no less than ‖J - JQQᵀ‖.
+        10 √(2/π) max ‖(I - Q₁Q₁ᵀ) Jᵀwᵢ‖ over the m columns of W, Q₁ the first l of Q, in the units of a singular value: with a
+        probability of at least 1 - 10⁻ᵐ no less than ‖J - JQ₁Q₁ᵀ‖, and so than ‖J - JQQᵀ‖.
 
     Notes
     -----
-    One product with Jᵀ, in which the probes ride along, and one QR factorization. Halko, Martinsson, Tropp 2011, Algorithm 4.1
-    on Jᵀ and Equation 4.3.
+    One product with Jᵀ and one QR factorization, whose R holds the norms. Halko, Martinsson, Tropp 2011, Algorithm 4.1 on Jᵀ and
+    Equation 4.3.
     """
     rows, columns = test_matrix.shape
     probe_key, basis_key = jax.random.split(key)
-    probes = jax.random.normal(probe_key, (rows, ERROR_PROBES), test_matrix.dtype)
-    image = jacobian.rmatmat(jnp.concatenate([test_matrix, probes], axis=1))
-    basis, seen = orthonormalize(image[:, :columns], key=basis_key), image[:, columns:]
-    missed = jnp.linalg.norm(seen - basis @ (basis.T @ seen), axis=0)
+    probe_columns = jax.random.normal(probe_key, (rows, probes), test_matrix.dtype)
+    image = jacobian.rmatmat(jnp.concatenate([test_matrix, probe_columns], axis=1))
+    basis, triangle = orthonormalize(image, key=basis_key)
+    missed = jnp.linalg.norm(triangle[columns:, columns:], axis=0)
     return basis, 10 * (2 / jnp.pi) ** 0.5 * jnp.max(missed)
 
 

@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from sketchlab.domains import INTERIOR, Sampler, sobol, uniform
 from sketchlab.gramian import Spectrum, full_spectrum
-from sketchlab.memory import block_for, memory_at_hand
+from sketchlab.memory import block_for, compiler_options, memory_at_hand
 from sketchlab.networks import MLP
 from sketchlab.optimizers import Optimizer, sketched_natural_gradient
 from sketchlab.problems import PROBLEMS, Problem
@@ -293,7 +293,7 @@ class Trainer:
             start = time.perf_counter()
             step = jax.jit(lambda theta, state, points, key: optimizer.step(least_squares, theta, state, points, key=key))
             lowered = step.lower(self.theta, self.state, self.points, self._step_key)
-            self._compiled[optimizer.step] = lowered.compile(_compiler_options(least_squares))
+            self._compiled[optimizer.step] = lowered.compile(compiler_options(least_squares.block))
             self.compile_seconds += time.perf_counter() - start
         return self._compiled[optimizer.step]
 
@@ -493,13 +493,6 @@ def _sample(problem, points, seed, dtype, sampler):
 
 def _as_arrays(points, dtype):
     return tuple(jnp.asarray(x, dtype) for x in points)
-
-
-def _compiler_options(least_squares):
-    """Have XLA order a step on the CPU by memory where J comes in pieces: else it builds most of them before it uses one."""
-    if least_squares.block is None or jax.default_backend() != "cpu":
-        return None
-    return {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 
 
 def _choose_block(block, rows, parameters, dtype):
