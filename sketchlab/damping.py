@@ -90,12 +90,12 @@ def probe(
     coefficients = spectrum.left.T @ remaining
     left_over = dampings[:, None] / shifted
     predicted = jnp.sum(remaining**2) / 2 - jnp.sum(coefficients**2 * (1 - left_over**2), axis=1) / 2
-    steps = drift - (coefficients * s / shifted) @ spectrum.right.T
+    steps = drift - _combine(spectrum.right, coefficients * s / shifted)
     residuals = jax.lax.map(residual_at, steps)
     losses = _losses(residuals)
     if geodesic:
         unforeseen = residuals @ spectrum.left - coefficients * left_over
-        bends = -(unforeseen * s / shifted) @ spectrum.right.T
+        bends = -_combine(spectrum.right, unforeseen * s / shifted)
         bent_losses = _losses(jax.lax.map(residual_at, steps + bends))
         better = (jnp.linalg.norm(bends, axis=1) <= jnp.linalg.norm(steps, axis=1)) & (bent_losses < losses)
         steps, losses = jnp.where(better[:, None], steps + bends, steps), jnp.where(better, bent_losses, losses)
@@ -225,6 +225,11 @@ def step_grid(*, halvings: int = 30) -> Search:
         return grid_search(lambda d: jnp.sum(residual_at(d) ** 2) / 2, loss, direction, halvings=halvings)
 
     return search
+
+
+def _combine(right, weights):
+    """Return weights @ Vᵀ, (m, k) -> (m, P), without turning V over in memory."""
+    return (right @ weights.T).T
 
 
 def _losses(residuals):

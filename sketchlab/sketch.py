@@ -45,20 +45,29 @@ def orthonormalize(a: jax.Array, *, key) -> tuple[jax.Array, jax.Array]:
 
     Notes
     -----
-    A count sketch: every row of A is added to one of a few buckets, with a random sign. Balabanov 2022 (arXiv 2210.09953);
-    Higgins, Szyld, Boman, Yamazaki 2023 (arXiv 2309.05868).
+    The sketch adds every row of A to one of a few buckets, with a random sign, and mixes the buckets with random signs. Balabanov
+    2022 (arXiv 2210.09953); Higgins, Szyld, Boman, Yamazaki 2023 (arXiv 2309.05868).
     """
     if len(a) < TALL or 4 * a.shape[1] > BUCKETS:
         return tuple(jnp.linalg.qr(a))
-    sign_key, bucket_key = jax.random.split(key)
-    signed = a * jax.random.rademacher(sign_key, (len(a), 1), a.dtype)
-    sketch = jax.ops.segment_sum(signed, jax.random.randint(bucket_key, (len(a),), 0, BUCKETS), BUCKETS)
-    first = jnp.linalg.qr(sketch, mode="r")
+    bucket_key, mixing_key = jax.random.split(key)
+    # Twice the buckets, and half of them taken negative: a random sign for every row that leaves A as it is.
+    buckets = jax.ops.segment_sum(a, jax.random.randint(bucket_key, (len(a),), 0, 2 * BUCKETS), 2 * BUCKETS)
+    mixing = jax.random.rademacher(mixing_key, (4 * a.shape[1], BUCKETS), a.dtype)
+    first = jnp.linalg.qr(mixing @ (buckets[:BUCKETS] - buckets[BUCKETS:]), mode="r")
     tame = _divide(a, first)
     gram = tame.T @ tame
     eigenvalues, second = jnp.linalg.eigvalsh(gram), jnp.linalg.cholesky(gram, upper=True)
     accurate = eigenvalues[0] > eigenvalues[-1] / 100
-    return jax.lax.cond(accurate, lambda: (_divide(tame, second), second @ first), lambda: tuple(jnp.linalg.qr(a)))
+    return jax.lax.cond(accurate, lambda: (_divide(tame, second), second @ first), lambda: _householder(a))
+
+
+def _householder(a):
+    """Factorize by Householder QR, with no negative number on the diagonal of R, as a Cholesky factor has it."""
+    basis, triangle = jnp.linalg.qr(a)
+    # A product, not a scaling: it leaves Q row by row in memory, as all that use it need it.
+    signs = jnp.diag(jnp.where(jnp.diagonal(triangle) < 0, -1.0, 1.0).astype(a.dtype))
+    return basis @ signs, signs @ triangle
 
 
 def _divide(a, upper):
