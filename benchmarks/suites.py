@@ -93,8 +93,8 @@ def _report_race(measured, machine):
         "Race",
         f"Seconds to an error, median / worst of {len(measured[0]['runs'])} seeds, in at most {RACE_SECONDS} s, the peers in "
         f"{PEER_SECONDS}; same problem, network, points and first parameters. randngd 0.1.1 with Levenberg-Marquardt damping: "
-        "all of G by Cholesky, "
-        "and conjugate gradients with its randomly pivoted Cholesky preconditioner of rank 500, or what fits.",
+        "all of G by Cholesky, and conjugate gradients with its randomly pivoted Cholesky preconditioner of rank 500, or what "
+        "fits.",
         machine,
         ["problem", "optimizer", *(f"to {m:.0e}" for m in MILESTONES), "lowest error, median", "peak memory"],
         lines,

@@ -181,12 +181,16 @@ class LeastSquares:
         -------
         Jacobian
             Every product builds all rows anew, one reverse pass each. It holds at most block * P numbers, and `PIECE` where XLA
-            fuses the outer products that J is made of with the cutting, as it does for an `MLP`.
+            fuses the outer products that J is made of with the cutting, as it does for an `MLP`, and is told to order them by
+            memory (`compiler_options`).
         """
         count = -(-sum(len(x) for x in points) // check_integer("block", block, 1))
         parameters = self.network.unflatten(theta)
         rows = [row for row, _ in self.scaled_rows(points)]
         components = [jax.eval_shape(row, parameters, x[0]).size for row, x in zip(rows, points, strict=True)]
+
+        def heights(x):
+            return [m * len(y) for m, y in zip(components, x, strict=True)]
 
         def pieces(x, side):
             # Tied to the other side, or XLA would see that all products build the same pieces, and keep every one of them.
@@ -194,8 +198,7 @@ class LeastSquares:
 
         def matmat(a):
             def of_block(x):
-                product = pieces(x, a).matmat(a)
-                return tuple(_cut(product, [m * len(y) for m, y in zip(components, x, strict=True)]))
+                return tuple(_cut(pieces(x, a).matmat(a), heights(x)))
 
             shares, rest = _deal(points, count)
             blocks, last = jax.lax.map(of_block, shares), of_block(rest)
@@ -207,8 +210,7 @@ class LeastSquares:
                 side = jnp.concatenate([side.reshape(-1, b.shape[1]) for side in sides])
                 return pieces(x, side).rmatmat(side)
 
-            sides = _cut(b, [m * len(x) for m, x in zip(components, points, strict=True)])
-            sides = tuple(s.reshape(len(x), m, -1) for s, x, m in zip(sides, points, components, strict=True))
+            sides = tuple(s.reshape(len(x), m, -1) for s, x, m in zip(_cut(b, heights(points)), points, components, strict=True))
             shares, rest = _deal((points, sides), count)
             return jax.lax.scan(lambda total, share: (total + of_block(*share), None), of_block(*rest), shares)[0]
 
