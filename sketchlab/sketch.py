@@ -27,7 +27,7 @@ from sketchlab.validation import InputError, check_integer
 
 #: Columns of a sketch that its error estimate is made from.
 ERROR_PROBES = 4
-#: `orthonormalize` sketches a matrix of at least `TALL` rows first, down to `BUCKETS` rows; below, Householder QR is as fast.
+#: `orthonormalize` sketches a matrix of at least `TALL` rows first, down to `BUCKETS` rows; see docs/optimizer-notes.md.
 TALL, BUCKETS = 2**16, 2**13
 
 
