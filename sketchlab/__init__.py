@@ -8,7 +8,7 @@ from sketchlab.calculus import divergence, gradient, laplacian, partial
 from sketchlab.damping import damping_path, step_grid
 from sketchlab.domains import SAMPLERS, Box, Face
 from sketchlab.gramian import Gramian, Spectrum, full_spectrum, kernel_spectrum
-from sketchlab.networks import MLP
+from sketchlab.networks import ACTIVATIONS, MLP
 from sketchlab.optimizers import (
     OPTIMIZERS,
     Optimizer,
@@ -21,10 +21,12 @@ from sketchlab.optimizers import (
     sketched_natural_gradient,
 )
 from sketchlab.problems import PROBLEMS, Condition, Problem, boundary, face, interior
+from sketchlab.random_matrices import SKETCHES
 from sketchlab.resampling import RESAMPLINGS, Resampling, redraw, residual_adaptive
 from sketchlab.residuals import Jacobian, LeastSquares, from_matrix
-from sketchlab.sketch import co_range_finder, range_finder, rayleigh_ritz, sketched_spectrum
-from sketchlab.training import History, Run, Trainer, load, save, spectrum, train
+from sketchlab.sketch import ROUTES, co_range_finder, range_finder, rayleigh_ritz, sketched_spectrum
+from sketchlab.spectra import Decay, condition_spectra, fit_decay, spectrum, tangent_functions
+from sketchlab.training import History, Run, Trainer, load, save, train
 from sketchlab.validation import InputError
 
 __version__ = "0.1.0"
@@ -32,13 +34,17 @@ __version__ = "0.1.0"
 _PLOTS = ("plot_convergence", "plot_error", "plot_solution", "plot_spectrum")
 
 __all__ = [
+    "ACTIVATIONS",
     "MLP",
     "OPTIMIZERS",
     "PROBLEMS",
     "RESAMPLINGS",
+    "ROUTES",
     "SAMPLERS",
+    "SKETCHES",
     "Box",
     "Condition",
+    "Decay",
     "Face",
     "Gramian",
     "History",
@@ -55,10 +61,12 @@ __all__ = [
     "adam",
     "boundary",
     "co_range_finder",
+    "condition_spectra",
     "damping_path",
     "divergence",
     "dual_natural_gradient",
     "face",
+    "fit_decay",
     "from_matrix",
     "full_spectrum",
     "gradient",
@@ -83,6 +91,7 @@ __all__ = [
     "sketched_spectrum",
     "spectrum",
     "step_grid",
+    "tangent_functions",
     "train",
 ]
 

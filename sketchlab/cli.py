@@ -25,7 +25,8 @@ from sketchlab.networks import MLP
 from sketchlab.optimizers import OPTIMIZERS, PRESETS, RANK
 from sketchlab.problems import PROBLEMS
 from sketchlab.resampling import RESAMPLINGS
-from sketchlab.training import load, save, spectrum, train
+from sketchlab.spectra import spectrum
+from sketchlab.training import load, save, train
 from sketchlab.validation import InputError, check_integer
 
 START = "00_start_here.ipynb"

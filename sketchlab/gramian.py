@@ -19,10 +19,13 @@ V          right            (P, k)    right singular vectors: eigenvectors of G
 =========  ===============  ========  ============================================
 """
 
+from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from sketchlab.residuals import Jacobian
 from sketchlab.validation import InputError
@@ -31,19 +34,40 @@ from sketchlab.validation import InputError
 MEMORY_LIMIT = 2 * 2**30
 
 
-class Spectrum(NamedTuple):
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["singular_values", "left", "right", "error"],
+    meta_fields=["route", "squared", "conditions"],
+)
+@dataclass(frozen=True)
+class Spectrum:
     """Singular triplets of J: all of them, or those that a sketch sees.
 
     Attributes
     ----------
     singular_values : (k,), descending
     left : (N, k)
+        Left singular vectors u: residual space.
     right : (P, k)
+        Right singular vectors v, the basis in parameter space: eigenvectors of G.
+    error : ()
+        With a probability of at least 1 - 10⁻⁴ no singular value is further than this from the true one of its index, and none
+        that is missing exceeds it, rounding apart; 0 for the full spectrum.
+    route : str
+        How it was computed: "full", "dual", or an entry of `ROUTES`.
+    squared : bool
+        Whether products JᵀJ or JJᵀ were formed on the way, which costs half of the digits.
+    conditions : tuple of (str, int)
+        Name and number of rows of each condition that J's rows belong to; empty for a matrix from elsewhere.
     """
 
     singular_values: jax.Array
     left: jax.Array
     right: jax.Array
+    error: jax.Array | float = 0.0
+    route: str = "full"
+    squared: bool = False
+    conditions: tuple[tuple[str, int], ...] = ()
 
     @property
     def eigenvalues(self) -> jax.Array:
@@ -54,6 +78,54 @@ class Spectrum(NamedTuple):
     def rank(self) -> int:
         """Number of triplets k."""
         return self.singular_values.size
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(N, P) of J."""
+        return self.left.shape[0], self.right.shape[0]
+
+    @property
+    def dtype(self) -> jnp.dtype:
+        """Type of the numbers, "float64" or "float32"."""
+        return self.singular_values.dtype
+
+    @property
+    def noise_floor(self) -> jax.Array:
+        """Eigenvalues below this may be rounding errors (): ε² λ₁, and ε λ₁ if J was `squared`."""
+        return noise_floors(self)[1 if self.squared else 0]
+
+    @property
+    def shares(self) -> dict[str, jax.Array]:
+        """Part of each eigenvalue λᵢ = ‖Jvᵢ‖² that the rows of a condition contribute, (k,) each; together they are 1."""
+        ends = np.cumsum([rows for _, rows in self.conditions])[:-1]
+        parts = jnp.split(self.left**2, ends) if self.conditions else []
+        total = jnp.sum(self.left**2, axis=0)
+        # A direction that was not resolved has no left vector: it belongs to nobody.
+        total = jnp.where(total > 0, total, 1)
+        return {name: jnp.sum(part, axis=0) / total for (name, _), part in zip(self.conditions, parts, strict=True)}
+
+    def effective_dimension(self, damping) -> jax.Array:
+        """Return d(μ) = Σ λ / (λ + μ), the number of directions that a damping μ > 0 leaves free.
+
+        Parameters
+        ----------
+        damping : () or (m,)
+            μ, absolute.
+
+        Returns
+        -------
+        () or (m,)
+            Of a sketch, a lower bound: the directions that it does not see are not counted.
+        """
+        damping = jnp.asarray(damping)[..., None]
+        return jnp.sum(self.eigenvalues / (self.eigenvalues + damping), axis=-1)
+
+
+def noise_floors(spectrum: Spectrum) -> tuple[jax.Array, jax.Array]:
+    """Return ε² λ₁, where eigenvalues from the SVD of J end, and ε λ₁, where those of JᵀJ do."""
+    epsilon = float(jnp.finfo(spectrum.dtype).eps)
+    largest = spectrum.eigenvalues[0]
+    return epsilon**2 * largest, epsilon * largest
 
 
 class Gramian(NamedTuple):
@@ -134,4 +206,4 @@ def kernel_spectrum(jacobian: Jacobian) -> Spectrum:
     resolved = eigenvalues > jnp.finfo(matrix.dtype).eps * len(matrix) * eigenvalues[0]
     singular_values = jnp.where(resolved, jnp.sqrt(jnp.abs(eigenvalues)), 0)
     inverse = jnp.where(resolved, 1 / jnp.where(resolved, singular_values, 1), 0)
-    return Spectrum(singular_values, left * resolved, (matrix.T @ left) * inverse)
+    return Spectrum(singular_values, left * resolved, (matrix.T @ left) * inverse, route="dual", squared=True)

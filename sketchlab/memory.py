@@ -1,4 +1,4 @@
-"""How much memory there is, asked before a large matrix is built."""
+"""How much memory there is, and how much a computation will take, asked before a large matrix is built."""
 
 import jax
 import psutil
@@ -7,6 +7,10 @@ import psutil
 SHARE = 1 / 8
 #: Part of it that a block of rows would take if XLA built it whole; as a rule it builds a piece at a time (`PIECE`).
 BLOCK_SHARE = 1 / 4
+#: Part of the memory at hand that a spectrum may take: the estimate is not exact, and others use memory too.
+FIT = 0.8
+#: Matrices of the size of a sketch that are alive at once, in the hungriest route; and its columns beyond the rank.
+SKETCH_COPIES, SPARE_COLUMNS = 12, 16
 
 
 def memory_at_hand() -> int:
@@ -36,6 +40,12 @@ def block_for(rows: int, columns: int, itemsize: int, memory: int) -> int | None
     return max(1, min(rows, int(memory * BLOCK_SHARE) // row))
 
 
+def rank_for(rows: int, columns: int, itemsize: int, memory: int) -> int:
+    """Return a rank of which a sketch of a matrix (rows, columns) fits into `memory` bytes by any route; 0 if none does."""
+    column = SKETCH_COPIES * (rows + columns) * itemsize
+    return max(0, int(memory * (FIT - SHARE)) // column - SPARE_COLUMNS)
+
+
 def compiler_options(block: int | None) -> dict[str, str] | None:
     """Return what XLA needs to be told to keep a step in blocks small.
 
@@ -44,3 +54,12 @@ def compiler_options(block: int | None) -> dict[str, str] | None:
     if block is None or jax.default_backend() != "cpu":
         return None
     return {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+
+
+def bytes_of(compiled: jax.stages.Compiled) -> int:
+    """Return what a compiled function will allocate, by the compiler's own account: results and what it needs on the way.
+
+    The workspace of LAPACK is not in it.
+    """
+    analysis = compiled.memory_analysis()
+    return analysis.temp_size_in_bytes + analysis.output_size_in_bytes

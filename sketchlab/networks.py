@@ -1,8 +1,8 @@
-"""The network: a multilayer perceptron with tanh, its parameters held in one flat vector.
+"""The network: a multilayer perceptron, its parameters held in one flat vector.
 
-A PINN's unknown function is u(x) = W_D tanh(... tanh(W_0 x + b_0) ...) + b_D. Natural gradients do linear algebra on the
-parameters, so the package knows them in one form only, the flat vector `theta`; this module is the only place that knows how the
-vector is cut into weights and biases.
+A PINN's unknown function is u(x) = W_D σ(... σ(W_0 x + b_0) ...) + b_D, with σ = tanh unless told otherwise. Natural gradients do
+linear algebra on the parameters, so the package knows them in one form only, the flat vector `theta`; this module is the only
+place that knows how the vector is cut into weights and biases.
 
 =========  =======  ==========================================
 symbol     name     shape
@@ -19,12 +19,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.validation import check_integer
+from sketchlab.validation import Catalogue, check_integer
+
+#: Smooth enough for second derivatives; relu3, max(0, z)³, only just, and not analytic: its eigenvalues decay more slowly.
+ACTIVATIONS = Catalogue(
+    "activation",
+    {
+        "tanh": jnp.tanh,
+        "sin": jnp.sin,
+        "swish": jax.nn.swish,
+        "softplus": jax.nn.softplus,
+        "relu3": lambda z: jax.nn.relu(z) ** 3,
+    },
+)
 
 
 @dataclass(frozen=True)
 class MLP:
-    """A tanh network from R^dim to R^outputs with `depth` hidden layers of `width` units.
+    """A network from R^dim to R^outputs with `depth` hidden layers of `width` units.
 
     Parameters
     ----------
@@ -34,21 +46,25 @@ class MLP:
         Units in a hidden layer, and number of hidden layers.
     outputs : int
         With 1, ``apply`` returns a scalar; with m > 1, a vector (m,).
+    activation : str
+        σ, an entry of `ACTIVATIONS`.
 
     Raises
     ------
     InputError
-        If any of them is not a whole number of at least 1.
+        If any of the numbers is not a whole one of at least 1, or the activation is unknown.
     """
 
     dim: int
     width: int = 32
     depth: int = 2
     outputs: int = 1
+    activation: str = "tanh"
 
     def __post_init__(self):
         for name in ("dim", "width", "depth", "outputs"):
             check_integer(name, getattr(self, name), 1)
+        ACTIVATIONS[self.activation]
 
     @property
     def layers(self) -> list[tuple[int, int]]:
@@ -87,7 +103,8 @@ class MLP:
     def evaluate(self, layers: list[tuple[jax.Array, jax.Array]], x: jax.Array) -> jax.Array:
         """Evaluate u at one point from parameters that `unflatten` has cut."""
         *hidden, (weights, biases) = layers
+        activation = ACTIVATIONS[self.activation]
         for hidden_weights, hidden_biases in hidden:
-            x = jnp.tanh(hidden_weights @ x + hidden_biases)
+            x = activation(hidden_weights @ x + hidden_biases)
         u = weights @ x + biases
         return u[0] if self.outputs == 1 else u

@@ -20,8 +20,9 @@ import optax
 
 from sketchlab.damping import Search, damping_path, grid_search, step_grid
 from sketchlab.gramian import Spectrum, full_spectrum, kernel_spectrum
+from sketchlab.random_matrices import gaussian
 from sketchlab.residuals import LeastSquares
-from sketchlab.sketch import ERROR_PROBES, check_rank, co_range_finder, gaussian, rayleigh_ritz
+from sketchlab.sketch import ERROR_PROBES, check_rank, co_range_finder, rayleigh_ritz
 from sketchlab.validation import Catalogue, InputError, check_integer, check_real
 
 

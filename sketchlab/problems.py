@@ -95,6 +95,15 @@ class Problem:
         """Dimension d of a point, time included."""
         return self.domain.dim
 
+    @property
+    def names(self) -> list[str]:
+        """Name of each condition: its region, with a number where a region has several."""
+        regions = [str(condition.region) for condition in self.conditions]
+        return [
+            region if regions.count(region) == 1 else f"{region} ({regions[: i + 1].count(region)})"
+            for i, region in enumerate(regions)
+        ]
+
     def reweighted(self, weights: Sequence[float]) -> "Problem":
         """Return the problem with other weights, one for each condition."""
         if len(weights) != len(self.conditions):

@@ -52,12 +52,15 @@ class Jacobian(NamedTuple):
         A -> J A
     rmatmat : callable, (N, k) -> (P, k)
         B -> Jᵀ B
+    blocks : tuple of (N, P_i)
+        J itself in blocks of columns where it is in memory; else empty.
     """
 
     shape: tuple[int, int]
     dtype: jnp.dtype
     matmat: Callable[[jax.Array], jax.Array]
     rmatmat: Callable[[jax.Array], jax.Array]
+    blocks: tuple[jax.Array, ...] = ()
 
     def matvec(self, v: jax.Array) -> jax.Array:
         """Return J v: (P,) -> (N,)."""
@@ -68,7 +71,9 @@ class Jacobian(NamedTuple):
         return self.rmatmat(w[:, None])[:, 0]
 
     def dense(self) -> jax.Array:
-        """Return J itself, (N, P), from P products with J or N with Jᵀ, whichever are fewer."""
+        """Return J itself, (N, P): joined, or else from P products with J or N with Jᵀ, whichever are fewer."""
+        if self.blocks:
+            return jnp.concatenate(self.blocks, axis=1)
         rows, columns = self.shape
         if rows < columns:
             return self.rmatmat(jnp.eye(rows, dtype=self.dtype)).T
@@ -95,7 +100,7 @@ def from_column_blocks(blocks: Sequence[jax.Array]) -> Jacobian:
             first += width
         return product
 
-    return Jacobian((len(blocks[0]), sum(widths)), blocks[0].dtype, matmat, rmatmat)
+    return Jacobian((len(blocks[0]), sum(widths)), blocks[0].dtype, matmat, rmatmat, tuple(blocks))
 
 
 @dataclass(frozen=True)
@@ -187,7 +192,7 @@ class LeastSquares:
         count = -(-sum(len(x) for x in points) // check_integer("block", block, 1))
         parameters = self.network.unflatten(theta)
         rows = [row for row, _ in self.scaled_rows(points)]
-        components = [jax.eval_shape(row, parameters, x[0]).size for row, x in zip(rows, points, strict=True)]
+        components = [height // len(x) for height, x in zip(self.heights(points), points, strict=True)]
 
         def heights(x):
             return [m * len(y) for m, y in zip(components, x, strict=True)]
@@ -250,10 +255,16 @@ class LeastSquares:
 
         return jnp.stack([square(row, x) for row, x in self.scaled_rows(points)])
 
+    def heights(self, points: Points) -> list[int]:
+        """Return the number of residual rows of each condition at these points."""
+        theta = jax.ShapeDtypeStruct((self.network.size,), jnp.result_type(float))
+        parameters = jax.eval_shape(self.network.unflatten, theta)
+        point = jax.ShapeDtypeStruct((self.problem.dim,), theta.dtype)
+        return [x.shape[0] * jax.eval_shape(row, parameters, point).size for row, x in self.scaled_rows(points)]
+
     def rows(self, points: Points) -> int:
         """Return N, the number of residual rows at these points."""
-        theta = jax.ShapeDtypeStruct((self.network.size,), jnp.result_type(float))
-        return jax.eval_shape(self.residual, theta, points).size
+        return sum(self.heights(points))
 
     def _pointwise(self, condition):
         """Return the residual of a condition at one point, from parameters that the network has cut."""
@@ -265,7 +276,7 @@ class LeastSquares:
         The residual maps the network's parameters as `unflatten` cuts them and a point (d,) to (m,).
         """
         for condition, x in zip(self.problem.conditions, points, strict=True):
-            scale = (condition.weight * self.problem.domain.measure(condition.region) / len(x)) ** 0.5
+            scale = (condition.weight * self.problem.domain.measure(condition.region) / x.shape[0]) ** 0.5
             pointwise = self._pointwise(condition)
             yield (lambda parameters, y, f=pointwise, c=scale: c * jnp.atleast_1d(f(parameters, y))), x
 

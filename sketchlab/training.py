@@ -30,7 +30,6 @@ from sketchlab.optimizers import Optimizer, sketched_natural_gradient
 from sketchlab.problems import PROBLEMS, Problem
 from sketchlab.resampling import Resampling
 from sketchlab.residuals import LeastSquares
-from sketchlab.sketch import sketched_spectrum
 from sketchlab.validation import InputError, check_integer, check_real
 
 #: Steps in a row with a non-finite loss, after which training stops.
@@ -198,15 +197,15 @@ class Trainer:
         boundary_weight: float | Literal["balance"] | None = None,
         block: int | None = None,
     ):
-        self.network, self.dtype, self.seed = network, _check_dtype(dtype), seed
+        self.network, self.dtype, self.seed = network, check_dtype(dtype), seed
         self.sampler, self.resampling = sampler, resampling
-        self.points = _sample(problem, points, seed, self.dtype, sampler)
+        self.points = sample(problem, points, seed, self.dtype, sampler)
         init_key, state_key, self._step_key = jax.random.split(jax.random.key(seed), 3)
-        self.theta = network.init(key=init_key, dtype=self.dtype) if theta is None else _check_theta(theta, network, self.dtype)
+        self.theta = network.init(key=init_key, dtype=self.dtype) if theta is None else check_theta(theta, network, self.dtype)
 
         least_squares = LeastSquares(problem, network)
         self.rows = least_squares.rows(self.points)
-        least_squares = replace(least_squares, block=_choose_block(block, self.rows, network.size, self.dtype))
+        least_squares = replace(least_squares, block=choose_block(block, self.rows, network.size, self.dtype))
         self.problem = _weigh(boundary_weight, least_squares, self.theta, self.points)
         self.least_squares = replace(least_squares, problem=self.problem)
         self.optimizer = optimizer if optimizer.fit is None else optimizer.fit(self.rows, network.size)
@@ -387,47 +386,6 @@ def train(
     return trainer.run(reason)
 
 
-def spectrum(
-    problem: Problem,
-    network: MLP,
-    theta=None,
-    *,
-    rank: int | None = None,
-    points: int | Sequence[int] = 1000,
-    seed: int = 0,
-    dtype: str = "float64",
-    sampler: Sampler = uniform,
-) -> Spectrum:
-    """Return the spectrum of the Gramian at `theta`.
-
-    Parameters
-    ----------
-    problem, network
-    theta : (P,), optional
-        The initial parameters of `seed` by default.
-    rank : int, optional
-        Of the sketch; None computes the full spectrum.
-    points, seed, dtype, sampler
-        See `Trainer`.
-
-    Raises
-    ------
-    InputError
-        If the sketch, with an oversampling of 10, does not fit into min(N, P), and for whatever else does not fit.
-    """
-    dtype = _check_dtype(dtype)
-    least_squares = LeastSquares(problem, network)
-    points = _sample(problem, points, seed, dtype, sampler)
-    init_key, sketch_key, _ = jax.random.split(jax.random.key(seed), 3)
-    theta = network.init(key=init_key, dtype=dtype) if theta is None else _check_theta(theta, network, dtype)
-
-    def compute(theta, points):
-        jacobian = least_squares.dense(theta, points)
-        return full_spectrum(jacobian) if rank is None else sketched_spectrum(jacobian, rank, key=sketch_key)
-
-    return jax.jit(compute)(theta, points)
-
-
 def save(run: Run, path) -> None:
     """Write a run to one ``.npz`` file: arrays without pickle, and the settings as JSON text beside them.
 
@@ -487,7 +445,8 @@ def _leading(spectra):
     return leading
 
 
-def _sample(problem, points, seed, dtype, sampler):
+def sample(problem, points, seed, dtype, sampler):
+    """Draw collocation points as arrays of JAX, see `Problem.sample`."""
     return _as_arrays(problem.sample(points, seed=seed, sampler=sampler), dtype)
 
 
@@ -495,7 +454,8 @@ def _as_arrays(points, dtype):
     return tuple(jnp.asarray(x, dtype) for x in points)
 
 
-def _choose_block(block, rows, parameters, dtype):
+def choose_block(block, rows, parameters, dtype):
+    """Return the block that was asked for, if it is one, or that which the memory at hand suggests."""
     if block is None:
         return block_for(rows, parameters, dtype.itemsize, memory_at_hand())
     return check_integer("block", block, 1, rows)
@@ -517,7 +477,8 @@ def _weigh(boundary_weight, least_squares, theta, points):
     return problem.reweighted(np.where(inside, weights, weights * traces[inside].sum() / traces))
 
 
-def _check_dtype(name):
+def check_dtype(name):
+    """Return the dtype of that name, or raise `InputError` if it is unknown or switched off."""
     if name not in ("float64", "float32"):
         raise InputError(f"dtype = {name!r} is not known: use 'float64' or 'float32'.")
     if name == "float64" and not jax.config.jax_enable_x64:
@@ -528,7 +489,8 @@ def _check_dtype(name):
     return jnp.dtype(name)
 
 
-def _check_theta(theta, network, dtype):
+def check_theta(theta, network, dtype):
+    """Return theta as an array, or raise `InputError` if it does not fit the network."""
     theta = jnp.asarray(theta, dtype)
     if theta.shape != (network.size,):
         raise InputError(f"theta has shape {theta.shape}, but the network has P = {network.size} parameters.")

@@ -1,0 +1,228 @@
+"""The spectrum of a problem's Gramian: all of it, a sketch of it, part by part; how fast it decays, and what its vectors do.
+
+`spectrum` is the one call from an equation, a network and its parameters to eigenvalues. The functions below it read what it
+returns.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from sketchlab.domains import Sampler, uniform
+from sketchlab.gramian import Spectrum, full_spectrum
+from sketchlab.memory import FIT, bytes_of, compiler_options, memory_at_hand, rank_for
+from sketchlab.networks import MLP
+from sketchlab.problems import Condition, Problem
+from sketchlab.residuals import LeastSquares
+from sketchlab.sketch import sketched_spectrum
+from sketchlab.training import check_dtype, check_theta, choose_block, sample
+from sketchlab.validation import InputError
+
+
+def spectrum(
+    problem: Problem,
+    network: MLP,
+    theta=None,
+    *,
+    rank: int | None = None,
+    route: str = "range",
+    sketch: str = "gaussian",
+    power_iterations: int = 0,
+    points: int | Sequence[int] = 1000,
+    seed: int = 0,
+    dtype: str = "float64",
+    sampler: Sampler = uniform,
+) -> Spectrum:
+    """Return the spectrum of the Gramian at `theta`.
+
+    Parameters
+    ----------
+    problem, network
+    theta : (P,), optional
+        The initial parameters of `seed` by default.
+    rank : int, optional
+        Of the sketch; None computes the full spectrum, by the singular value decomposition of J.
+    route, sketch, power_iterations
+        Of the sketch, see `sketched_spectrum`.
+    points, seed, dtype, sampler
+        See `Trainer`.
+
+    Returns
+    -------
+    Spectrum
+
+    Raises
+    ------
+    InputError
+        If the computation does not fit into memory: nothing large was allocated then. If the sketch does not fit into min(N, P),
+        and for whatever else does not fit.
+    """
+    least_squares, theta, points, key = _set_up(problem, network, theta, points, seed, dtype, sampler)
+    return _compute(least_squares, theta, points, key, rank, route, sketch, power_iterations)
+
+
+def condition_spectra(
+    problem: Problem,
+    network: MLP,
+    theta=None,
+    *,
+    points: int | Sequence[int] = 1000,
+    seed: int = 0,
+    dtype: str = "float64",
+    sampler: Sampler = uniform,
+) -> dict[str, Spectrum]:
+    """Return the full spectrum of each condition's own part G_c of the Gramian G = Σ_c G_c, at the points that `spectrum` takes.
+
+    Parameters as there; the keys are the names of the regions, as in `Spectrum.conditions`.
+    """
+    least_squares, theta, points, key = _set_up(problem, network, theta, points, seed, dtype, sampler)
+    parts = {}
+    for name, condition, x in zip(problem.names, problem.conditions, points, strict=True):
+        part = replace(least_squares, problem=replace(problem, conditions=[condition]))
+        parts[name] = _compute(part, theta, (x,), key, None)
+    return parts
+
+
+def tangent_functions(problem: Problem, network: MLP, theta, vectors, x, *, condition: Condition | None = None) -> jax.Array:
+    """Evaluate what a change of the parameters does to the function: ∂u(x)/∂θ · v.
+
+    For an eigenvector v of G this is an eigenfunction: those of large eigenvalues are what the points see best, those of the tail
+    are invisible to them.
+
+    Parameters
+    ----------
+    problem, network
+    theta : (P,)
+    vectors : (P, m)
+        Directions v, as ``spectrum.right[:, :m]``.
+    x : (n, d)
+        Points, anywhere in the domain.
+    condition : Condition, optional
+        Of the problem: evaluate its linearized residual instead, without weight and measure: what J v is at a point.
+
+    Returns
+    -------
+    (n, m), or (n, c, m) for c outputs or equations
+    """
+    theta, vectors, x = (jnp.asarray(a, jnp.asarray(theta).dtype) for a in (theta, vectors, x))
+    check_theta(theta, network, theta.dtype)
+    if vectors.ndim != 2 or len(vectors) != network.size:
+        raise InputError(f"vectors of shape {vectors.shape} do not fit: the network takes (P, m) with P = {network.size}.")
+    if x.ndim != 2 or x.shape[1] != problem.dim:
+        raise InputError(f"points of shape {x.shape} do not fit: {problem.name!r} takes (n, {problem.dim}).")
+
+    def value(parameters, y):
+        def u(z):
+            return network.apply(parameters, z)
+
+        return u(y) if condition is None else condition.residual(u, y)
+
+    def along(v):
+        return jax.vmap(lambda y: jax.jvp(lambda parameters: value(parameters, y), (theta,), (v,))[1])(x)
+
+    return jax.jit(jax.vmap(along, 1, -1))(vectors)
+
+
+class Decay(NamedTuple):
+    """How eigenvalues fall with their index i.
+
+    Attributes
+    ----------
+    law : str
+        "exponential", λᵢ ≈ c e^(-ai), or "algebraic", λᵢ ≈ c i^(-a): the one that fits better.
+    rate : float
+        a
+    constant : float
+        c
+    error : float
+        Root mean square of the misfit of log₁₀ λᵢ, in decades.
+    other_error : float
+        That of the other law.
+    """
+
+    law: str
+    rate: float
+    constant: float
+    error: float
+    other_error: float
+
+    def __call__(self, index):
+        """Evaluate the law at indices i >= 1."""
+        index = np.asarray(index, float)
+        return self.constant * (np.exp(-self.rate * index) if self.law == "exponential" else index**-self.rate)
+
+
+def fit_decay(spectrum: Spectrum) -> Decay:
+    """Fit both laws to the eigenvalues above the noise floor, by least squares on the logarithm; return the better one.
+
+    Raises
+    ------
+    InputError
+        If fewer than 3 eigenvalues are above the floor.
+    """
+    eigenvalues = np.asarray(spectrum.eigenvalues, float)
+    eigenvalues = eigenvalues[eigenvalues > float(spectrum.noise_floor)]
+    if eigenvalues.size < 3:
+        raise InputError(f"{eigenvalues.size} eigenvalues above the noise floor say nothing about a decay: 3 are needed.")
+    index, values = np.arange(1, eigenvalues.size + 1), np.log(eigenvalues)
+    fits = {}
+    for law, abscissa in (("exponential", index), ("algebraic", np.log(index))):
+        slope, intercept = np.polyfit(abscissa, values, 1)
+        misfit = np.sqrt(np.mean((values - slope * abscissa - intercept) ** 2)) / np.log(10)
+        fits[law] = float(-slope), float(np.exp(intercept)), float(misfit)
+    law, other = sorted(fits, key=lambda name: fits[name][2])
+    return Decay(law, *fits[law], fits[other][2])
+
+
+def _set_up(problem, network, theta, points, seed, dtype, sampler):
+    dtype = check_dtype(dtype)
+    points = sample(problem, points, seed, dtype, sampler)
+    init_key, sketch_key, _ = jax.random.split(jax.random.key(seed), 3)
+    theta = network.init(key=init_key, dtype=dtype) if theta is None else check_theta(theta, network, dtype)
+    return LeastSquares(problem, network), theta, points, sketch_key
+
+
+def _compute(least_squares, theta, points, key, rank, route="range", sketch="gaussian", power_iterations=0):
+    rows = sum(heights := least_squares.heights(points))
+    if rank is not None:
+        least_squares = replace(least_squares, block=choose_block(None, rows, theta.size, theta.dtype))
+    shapes = tuple(x.shape for x in points)
+    compiled, needed = _compile(least_squares, shapes, theta.dtype, rank, route, sketch, power_iterations)
+    if needed > FIT * (memory := memory_at_hand()):
+        smaller = min(
+            rank_for(rows, theta.size, theta.dtype.itemsize, memory), min(rows, theta.size) if rank is None else rank - 1
+        )
+        raise InputError(
+            f"the {'full spectrum' if rank is None else f'spectrum of rank {rank}'} of J, {rows} × {theta.size}, takes about "
+            f"{needed / 2**30:.3g} GiB, {memory / 2**30:.3g} GiB are at hand: "
+            + (f"a sketch of rank = {smaller} fits." if smaller > 0 else "take fewer points or a smaller network.")
+        )
+    # The threads of LAPACK's BLAS fight those of XLA for the cores, as in a training step; a full spectrum is LAPACK's alone.
+    with threadpool_limits(None if rank is None else 1, user_api="blas"):
+        found = jax.block_until_ready(compiled(theta, points, key))
+    return replace(found, conditions=tuple(zip(least_squares.problem.names, heights, strict=True)))
+
+
+@functools.lru_cache(maxsize=32)
+def _compile(least_squares, shapes, dtype, rank, route, sketch, power_iterations):
+    """Compile the computation of a spectrum; return it and the bytes that it will allocate."""
+
+    def compute(theta, points, key):
+        jacobian = least_squares.linearize(theta, points)
+        if rank is None:
+            return full_spectrum(jacobian)
+        return sketched_spectrum(jacobian, rank, key=key, route=route, sketch=sketch, power_iterations=power_iterations)
+
+    theta = jax.ShapeDtypeStruct((least_squares.network.size,), dtype)
+    points = tuple(jax.ShapeDtypeStruct(shape, dtype) for shape in shapes)
+    lowered = jax.jit(compute).lower(theta, points, jax.random.key(0))
+    compiled = lowered.compile(compiler_options(least_squares.block))
+    # LAPACK's divide and conquer works in another 4 min(N, P)² numbers.
+    workspace = 0 if rank is not None else 4 * min(least_squares.rows(points), theta.size) ** 2 * dtype.itemsize
+    return compiled, bytes_of(compiled) + workspace
