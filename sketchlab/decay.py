@@ -1,0 +1,225 @@
+"""Why the eigenvalues decay: a bound for one hidden layer in one dimension, from the weights alone.
+
+The network is u(x) = Σⱼ aⱼ tanh(wⱼ x + bⱼ) + c on the interval [α, β], and the residual of an equation with constant
+coefficients is L u = γ₀ u + γ₁ u' + γ₂ u'' minus data. A column of J holds the values at the points x₁ … x_n, times √(weight
+(β - α) / n), of one tangent function L ∂u/∂θᵢ, where
+
+    ∂u/∂aⱼ = tanh z,    ∂u/∂bⱼ = aⱼ sech² z,    ∂u/∂wⱼ = aⱼ x sech² z,    ∂u/∂c = 1,    z = wⱼ x + bⱼ.
+
+**They are analytic.** tanh has its poles at iπ/2 + iπℤ, so the functions of neuron j continue to every ellipse with foci α and
+β that does not reach the pole xⱼ = (±iπ/2 - bⱼ) / wⱼ. In the variable t = (x - m) / h, with the middle m and the half length h
+of the interval, it is a Bernstein ellipse: the image of the circle |ζ| = ρ under t = (ζ + 1/ζ) / 2, ρ > 1, with half axes
+(ρ ± 1/ρ) / 2. The pole lies on the one with ρⱼ = |t + √(t² - 1)|, the larger branch. The larger |wⱼ|, the nearer its pole.
+
+**Analytic functions are nearly polynomials.** If f is analytic in the open ellipse of ρ and |f| ≤ M there, its Chebyshev series
+cut off after degree n errs by at most 2 M ρ⁻ⁿ / (ρ - 1) on the interval (Trefethen, Approximation Theory and Approximation
+Practice, Theorem 8.2).
+
+**Polynomials span few dimensions.** Those of degree below d span d of them. Take the tangent functions of some neurons as they
+are, at most 3 dimensions each, and approximate all others by such polynomials: J = A + E, where A has a rank of at most d + 3q
+for q neurons set aside, and |E| is the error of approximation. The singular value of J of index rank(A) + 1 is at most ‖E‖, so
+with k = d + 3q
+
+    λ_(k+1) ≤ ‖E‖² ≤ weight (β - α) Σᵢ eᵢ(d)²,        eᵢ(d) = min over ρ of 2 Mᵢ(ρ) ρ^(1-d) / (ρ - 1),    1 < ρ < ρⱼ,
+
+the sum over the tangent functions that are not set aside. It holds for any points in the interval and for any number of them,
+so for the integral too. For d = 0 the approximation is zero and eᵢ(0) = min Mᵢ(ρ); as a polynomial of degree 0 is one of degree
+d, eᵢ never grows. The constant function ∂u/∂c is a polynomial itself: e(d) = 0 from d = 1 on. Every q is allowed; `decay_bound`
+takes the best for each k, with the neurons in the order of their poles, nearest first.
+
+**M, from the weights.** With T = tanh z and S = sech² z = 1 - T² the derivatives by x are polynomials in S and T:
+
+    tanh:      w S                       -2 w² T S
+    sech²:    -2 w T S                    w² S (4 - 6 S)
+    x sech²:   S - 2 x w T S             -4 w T S + x w² S (4 - 6 S)
+
+so bounds of |S|, of |T| ≤ √(1 + |S|) and of |x| on the ellipse bound them all. And |cosh z|² = sinh² Re z + cos² Im z, of which
+1 / cosh² is bounded over the boundary of the ellipse (the maximum principle) arc by arc, with the least value that each of the
+two terms takes on the arc: a true bound, not a sample.
+
+Boundary conditions add rows to J: m rows move the index by m at most, λ_(k+1+m) of all rows ≤ λ_(k+1) of the interior ones.
+
+That the Gramian of such a network decays exponentially is what Best McKay, Kaur, Greif, Wetton 2025 prove; this is our
+derivation, with constants.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from sketchlab.domains import Box
+from sketchlab.networks import MLP
+from sketchlab.validation import InputError, check_integer, check_real
+
+#: Arcs of half an ellipse on which the functions are bounded, and ellipses that are tried for each neuron.
+ARCS, ELLIPSES = 400, 60
+#: Largest ellipse that is tried where no pole is near.
+LARGEST = 1e3
+
+
+class DecayBound(NamedTuple):
+    """What `decay_bound` found.
+
+    Attributes
+    ----------
+    eigenvalues : (count,)
+        Upper bounds of λ₁, λ₂, …
+    plain : (count,)
+        The same without setting neurons aside and with one ellipse for all, inside the strip that the largest |w| leaves free of
+        poles wherever they are: |Im z| < π/2.
+    set_aside : (count,) int
+        q, neurons set aside in each of `eigenvalues`.
+    poles : (m,) complex
+        Pole of each neuron with positive imaginary part, in x; infinite for a neuron with w = 0.
+    rho : (m,)
+        Parameter ρⱼ of the Bernstein ellipse through it.
+    """
+
+    eigenvalues: np.ndarray
+    plain: np.ndarray
+    set_aside: np.ndarray
+    poles: np.ndarray
+    rho: np.ndarray
+
+
+def decay_bound(
+    network: MLP, theta, domain: Box, *, count: int = 60, coefficients: Sequence[float] = (1.0, 0.0, 0.0), weight: float = 1.0
+) -> DecayBound:
+    """Bound the eigenvalues of the Gramian of one hidden tanh layer in one dimension.
+
+    Parameters
+    ----------
+    network : MLP
+        With dim = depth = outputs = 1 and tanh.
+    theta : (P,)
+    domain : Box
+        [α, β]
+    count : int
+        Eigenvalues to bound.
+    coefficients : (γ₀, γ₁, γ₂)
+        L u = γ₀ u + γ₁ u' + γ₂ u''; the function itself by default, (0, 0, -1) for -u''.
+    weight : float
+        Of the condition.
+
+    Returns
+    -------
+    DecayBound
+
+    Raises
+    ------
+    InputError
+        If the network or the domain is another one.
+
+    Notes
+    -----
+    Derivation and assumptions: see the module.
+    """
+    weights, biases, amplitudes = _neurons(network, theta, domain)
+    check_integer("count", count, 1)
+    check_real("weight", weight, 0, np.inf, open_low=True, open_high=True)
+    if len(coefficients) != 3 or not np.all(np.isfinite(coefficients)):
+        raise InputError(f"coefficients = {coefficients!r} are not three numbers (γ₀, γ₁, γ₂) of γ₀ u + γ₁ u' + γ₂ u''.")
+    half, middle = domain.lengths[0] / 2, (domain.lower[0] + domain.upper[0]) / 2
+    # In t the neuron is tanh(slope t + shift).
+    slopes, shifts = weights * half, weights * middle + biases
+    with np.errstate(divide="ignore", invalid="ignore"):
+        poles = np.where(slopes != 0, middle + half * (0.5j * np.pi - shifts) / slopes, np.inf)
+    poles = np.where(poles.imag < 0, poles.conj(), poles)
+    rho = bernstein_parameter((poles - middle) / half)
+
+    def sizes(ellipses, sech):
+        reach = abs(middle) + half * (ellipses + 1 / ellipses) / 2
+        return _tangent_bounds(weights[:, None], amplitudes[:, None], reach, sech, np.abs(coefficients))
+
+    factor = weight * domain.lengths[0]
+    degrees = np.arange(count)
+    constant = np.where(degrees == 0, factor * coefficients[0] ** 2, 0.0)
+
+    ellipses = 1 + np.geomspace(1e-3, 1, ELLIPSES + 1)[:-1] * (np.minimum(rho, LARGEST)[:, None] - 1)
+    errors = _polynomial_errors(sizes(ellipses, _sech_bound(slopes, shifts, ellipses)), ellipses, degrees)
+    squares = factor * np.sum(errors.min(axis=2) ** 2, axis=1)
+    # Neurons by their poles, nearest first: row q is the sum over all but the first q.
+    ordered = squares[np.argsort(rho)]
+    rest = np.concatenate([np.cumsum(ordered[::-1], axis=0)[::-1], np.zeros((1, count))]) + constant
+    shifted = np.full((len(rest), count), np.inf)
+    for q in range(min(len(rest), count // 3 + 1)):
+        shifted[q, 3 * q :] = rest[q, : count - 3 * q]
+
+    # |Im z| = |slope| (ρ - 1/ρ) / 2 < π/2 for the steepest neuron leaves every |cosh z|² ≥ cos² Im z > 0.
+    steepest = np.max(np.abs(slopes))
+    widest = min(np.pi / 2 / steepest, LARGEST / 2) if steepest else LARGEST / 2
+    one = 1 + np.geomspace(1e-3, 1, ELLIPSES + 1)[:-1] * (widest + np.sqrt(widest**2 + 1) - 1)
+    imaginary = np.abs(slopes)[:, None] * (one - 1 / one) / 2
+    plain = _polynomial_errors(sizes(np.tile(one, (len(slopes), 1)), 1 / np.cos(imaginary) ** 2), one, degrees)
+    return DecayBound(
+        eigenvalues=shifted.min(axis=0),
+        plain=factor * np.min(np.sum(plain**2, axis=(0, 1)), axis=0) + constant,
+        set_aside=shifted.argmin(axis=0),
+        poles=poles,
+        rho=rho,
+    )
+
+
+def bernstein_parameter(t) -> np.ndarray:
+    """Return ρ of the Bernstein ellipse with foci ±1 through the complex points t: |t + √(t² - 1)|, the larger branch."""
+    t = np.asarray(t, complex)
+    with np.errstate(invalid="ignore"):
+        root = np.sqrt(t - 1) * np.sqrt(t + 1)
+        return np.where(np.isfinite(t), np.maximum(np.abs(t + root), np.abs(t - root)), np.inf)
+
+
+def _neurons(network, theta, domain):
+    asked = {"dim": 1, "depth": 1, "outputs": 1, "activation": "tanh"}
+    for name, value in asked.items():
+        if (given := getattr(network, name)) != value:
+            raise InputError(f"the bound is for one hidden tanh layer in one dimension: the network has {name} = {given!r}.")
+    if domain.dim != 1:
+        raise InputError(f"the bound is for one hidden tanh layer in one dimension: the domain has {domain.dim}.")
+    theta = np.asarray(theta, float)
+    if theta.shape != (network.size,) or not np.all(np.isfinite(theta)):
+        raise InputError(f"theta of shape {theta.shape} is not the {network.size} finite parameters of the network.")
+    (weights, biases), (amplitudes, _) = network.unflatten(theta)
+    return tuple(np.asarray(a, float).ravel() for a in (weights, biases, amplitudes))
+
+
+def _sech_bound(slopes, shifts, ellipses):
+    """Bound |sech² z| on every ellipse of every neuron: (m, e)."""
+    angles = np.linspace(0, np.pi, ARCS + 1)
+    # |cosh z| is the same for -z and for the conjugate of z: slopes >= 0 and the upper half are enough.
+    shifts, slopes = (shifts * np.where(slopes < 0, -1, 1))[:, None, None], np.abs(slopes)[:, None, None]
+    ellipses = ellipses[..., None]
+    real = slopes * (ellipses + 1 / ellipses) / 2 * np.cos(angles) + shifts
+    imaginary = slopes * (ellipses - 1 / ellipses) / 2 * np.sin(angles)
+    low, high = real[..., 1:], real[..., :-1]
+    nearest = np.where((low <= 0) & (high >= 0), 0, np.minimum(np.abs(low), np.abs(high)))
+    first, last = np.minimum(imaginary[..., 1:], imaginary[..., :-1]), np.maximum(imaginary[..., 1:], imaginary[..., :-1])
+    # Between two zeros |cos| is concave, so it is least at an end of the arc, unless a zero lies on it.
+    has_zero = np.floor(last / np.pi - 0.5) != np.floor(first / np.pi - 0.5)
+    cosine = np.where(has_zero, 0, np.minimum(np.abs(np.cos(first)), np.abs(np.cos(last))))
+    with np.errstate(over="ignore", divide="ignore"):
+        return 1 / np.min(np.sinh(nearest) ** 2 + cosine**2, axis=-1)
+
+
+def _tangent_bounds(w, a, reach, sech, coefficients):
+    """Bound the tangent functions by the amplitude, the bias and the weight on an ellipse: (m, 3, e)."""
+    w, a = np.abs(w), np.abs(a)
+    tanh = np.sqrt(1 + sech)
+    with np.errstate(invalid="ignore"):
+        slope, bend = 2 * w * tanh * sech, w**2 * sech * (4 + 6 * sech)
+        orders = [
+            (tanh, a * sech, a * reach * sech),
+            (w * sech, a * slope, a * (sech + reach * slope)),
+            (w * slope, a * bend, a * (2 * slope + reach * bend)),
+        ]
+        total = sum(c * np.stack(order, axis=1) for c, order in zip(coefficients, orders, strict=True) if c)
+    return np.where(np.isnan(total), np.inf, total)
+
+
+def _polynomial_errors(sizes, ellipses, degrees):
+    """Bound the error of the best polynomial of a degree below d, on every ellipse: (m, 3, e) -> (m, 3, e, d)."""
+    ellipses = ellipses[..., None, :, None] if ellipses.ndim == 2 else ellipses[:, None]
+    sizes = sizes[..., None]
+    with np.errstate(invalid="ignore"):
+        series = 2 * sizes * ellipses ** (1.0 - degrees) / (ellipses - 1)
+    return np.where(degrees == 0, sizes, np.minimum(sizes, np.nan_to_num(series, nan=np.inf)))
