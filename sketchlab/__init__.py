@@ -6,9 +6,11 @@ Gramian of the network's tangent functions decides how hard that is, and its spe
 
 from sketchlab.calculus import divergence, gradient, laplacian, partial
 from sketchlab.damping import damping_path, step_grid
+from sketchlab.decay import DecayBound, decay_bound
 from sketchlab.domains import SAMPLERS, Box, Face
 from sketchlab.gramian import Gramian, Spectrum, full_spectrum, kernel_spectrum
 from sketchlab.networks import ACTIVATIONS, MLP
+from sketchlab.optimality import NearOptimality, halko_bounds, near_optimality
 from sketchlab.optimizers import (
     OPTIMIZERS,
     Optimizer,
@@ -25,13 +27,24 @@ from sketchlab.random_matrices import SKETCHES
 from sketchlab.resampling import RESAMPLINGS, Resampling, redraw, residual_adaptive
 from sketchlab.residuals import Jacobian, LeastSquares, from_matrix
 from sketchlab.sketch import ROUTES, co_range_finder, range_finder, rayleigh_ritz, sketched_spectrum
-from sketchlab.spectra import Decay, condition_spectra, fit_decay, spectrum, tangent_functions
+from sketchlab.spectra import Decay, condition_spectra, fit_decay, jacobian, spectrum, spectrum_bytes, tangent_functions
 from sketchlab.training import History, Run, Trainer, load, save, train
 from sketchlab.validation import InputError
 
 __version__ = "0.1.0"
 
-_PLOTS = ("plot_convergence", "plot_error", "plot_solution", "plot_spectrum")
+_PLOTS = (
+    "plot_convergence",
+    "plot_decay_bound",
+    "plot_eigenfunctions",
+    "plot_error",
+    "plot_memory",
+    "plot_near_optimality",
+    "plot_shares",
+    "plot_solution",
+    "plot_spectrum",
+    "plot_spectrum_history",
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -45,12 +58,14 @@ __all__ = [
     "Box",
     "Condition",
     "Decay",
+    "DecayBound",
     "Face",
     "Gramian",
     "History",
     "InputError",
     "Jacobian",
     "LeastSquares",
+    "NearOptimality",
     "Optimizer",
     "Problem",
     "Resampling",
@@ -63,6 +78,7 @@ __all__ = [
     "co_range_finder",
     "condition_spectra",
     "damping_path",
+    "decay_bound",
     "divergence",
     "dual_natural_gradient",
     "face",
@@ -71,17 +87,26 @@ __all__ = [
     "full_spectrum",
     "gradient",
     "gradient_descent",
+    "halko_bounds",
     "interior",
+    "jacobian",
     "kernel_spectrum",
     "laplacian",
     "lbfgs",
     "load",
     "natural_gradient",
+    "near_optimality",
     "partial",
     "plot_convergence",
+    "plot_decay_bound",
+    "plot_eigenfunctions",
     "plot_error",
+    "plot_memory",
+    "plot_near_optimality",
+    "plot_shares",
     "plot_solution",
     "plot_spectrum",
+    "plot_spectrum_history",
     "range_finder",
     "rayleigh_ritz",
     "redraw",
@@ -90,6 +115,7 @@ __all__ = [
     "sketched_natural_gradient",
     "sketched_spectrum",
     "spectrum",
+    "spectrum_bytes",
     "step_grid",
     "tangent_functions",
     "train",

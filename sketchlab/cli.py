@@ -21,11 +21,14 @@ import jax
 import numpy as np
 
 from sketchlab.domains import SAMPLERS
-from sketchlab.networks import MLP
+from sketchlab.files import replacing
+from sketchlab.networks import ACTIVATIONS, MLP
 from sketchlab.optimizers import OPTIMIZERS, PRESETS, RANK
 from sketchlab.problems import PROBLEMS
+from sketchlab.random_matrices import SKETCHES
 from sketchlab.resampling import RESAMPLINGS
-from sketchlab.spectra import spectrum
+from sketchlab.sketch import OVERSAMPLING, ROUTES
+from sketchlab.spectra import fit_decay, spectrum
 from sketchlab.training import load, save, train
 from sketchlab.validation import InputError, check_integer
 
@@ -77,7 +80,12 @@ def _parser():
     spectra = commands.add_parser("spectrum", help="compute the eigenvalues of the Gramian")
     _add_model(spectra)
     spectra.add_argument("--theta", metavar="RUN.npz", help="take network and parameters from a run that train --out wrote")
-    spectra.add_argument("--out", metavar="FIGURE", help="draw full and sketched spectrum into this file (png, pdf, svg)")
+    spectra.add_argument("--sketch", default="gaussian", help=f"test matrix, one of {', '.join(SKETCHES)} (default gaussian)")
+    spectra.add_argument("--route", default="range", help=f"one of {', '.join(ROUTES)} (default range)")
+    spectra.add_argument("--power-iterations", metavar="Q", type=int, default=0, help="power iterations (default 0)")
+    spectra.add_argument("--activation", default="tanh", help=f"one of {', '.join(ACTIVATIONS)} (default tanh)")
+    spectra.add_argument("--compare-full", action="store_true", help="compute the full spectrum too, and compare")
+    spectra.add_argument("--out", metavar="FIGURE", help="draw the spectrum into this file (png, pdf, svg)")
     spectra.set_defaults(run=_spectrum)
 
     doctor = commands.add_parser("doctor", help="check the installation")
@@ -216,7 +224,7 @@ def _train(options):
 def _spectrum(options):
     _set_up_jax(options)
     problem = _make_problem(options)
-    network = MLP(problem.dim, options.width, options.depth, problem.outputs)
+    network = MLP(problem.dim, options.width, options.depth, problem.outputs, options.activation)
     theta = None
     if options.theta is not None:
         run = load(options.theta, problem=problem)
@@ -225,33 +233,46 @@ def _spectrum(options):
         _check_figure(options.out)
     points = check_integer("points", options.points, len(problem.conditions))
     common = {"points": points, "seed": options.seed, "dtype": options.dtype, "sampler": SAMPLERS[options.sampler]}
-    rank = min(RANK, max(min(points, network.size) - 10, 1)) if options.rank is None else options.rank
-    sketched = spectrum(problem, network, theta, rank=rank, **common)
-    full = spectrum(problem, network, theta, **common)
-    if options.out is not None:
-        _draw_spectrum(options.out, f"{problem.name}, P = {network.size}", full, sketched, rank)
-    eigenvalues = np.asarray(full.eigenvalues)
+    rank = min(RANK, max(min(points, network.size) - OVERSAMPLING, 1)) if options.rank is None else options.rank
+    choices = {"route": options.route, "sketch": options.sketch, "power_iterations": options.power_iterations}
+    # First what memory may refuse.
+    full = spectrum(problem, network, theta, **common) if options.compare_full else None
+    sketched = spectrum(problem, network, theta, rank=rank, **choices, **common)
+    drawn = ({} if full is None else {"full": full}) | {f"sketched, rank {rank}": sketched}
+    eigenvalues, floor = np.asarray(sketched.eigenvalues), float(sketched.noise_floor)
     summary = {
         "problem": problem.name,
-        "parameters": network.size,
+        "parameters": sketched.shape[1],
         "points": points,
+        "rows": sketched.shape[0],
         "rank": rank,
+        **choices,
         "dtype": options.dtype,
         "largest_eigenvalue": _number(eigenvalues[0]),
-        "eigenvalue_at_rank": _number(eigenvalues[rank - 1]),
-        "effective_dimension_1e-8": int(np.sum(eigenvalues > 1e-8 * eigenvalues[0])),
-        "out": options.out,
+        "eigenvalue_at_rank": _number(eigenvalues[-1]),
+        "error_bound": _number(sketched.error**2),
+        "noise_floor": _number(floor),
+        "effective_dimension_1e-8": _number(sketched.effective_dimension(1e-8 * eigenvalues[0])),
+        "decay": fit_decay(sketched).law if np.sum(eigenvalues > floor) > 2 else None,
     }
-    if options.json:
+    if full is not None:
+        exact = np.asarray(full.eigenvalues)
+        seen = exact[:rank] > max(floor, float(full.noise_floor))
         summary |= {
-            "eigenvalues": [_number(value) for value in eigenvalues],
-            "sketched_eigenvalues": [_number(value) for value in np.asarray(sketched.eigenvalues)],
+            "full_eigenvalue_at_rank": _number(exact[rank - 1]),
+            "full_effective_dimension_1e-8": _number(full.effective_dimension(1e-8 * exact[0])),
+            "eigenvalues_above_noise": int(np.sum(seen)),
+            "largest_relative_error": _number(np.max(np.abs(eigenvalues / exact[:rank] - 1)[seen], initial=0)),
         }
-    _print(summary, options.json)
+    if options.json:
+        summary |= {f"{name.split(',')[0]}_eigenvalues": list(map(_number, one.eigenvalues)) for name, one in drawn.items()}
+    if options.out is not None:
+        _draw_spectrum(options.out, f"{problem.name}, P = {sketched.shape[1]}, N = {sketched.shape[0]}", drawn, rank)
+    _print(summary | {"out": options.out}, options.json)
     return 0
 
 
-def _draw_spectrum(path, title, full, sketched, rank):
+def _draw_spectrum(path, title, spectra, rank):
     # Written by a backend that needs no screen, wherever the command runs.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -260,13 +281,9 @@ def _draw_spectrum(path, title, full, sketched, rank):
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
-    plot_spectrum({"full": full, f"sketched, rank {rank}": sketched}, rank=rank, ax=figure.subplots()).set_title(title)
-    part = Path(path).with_name(f".{os.getpid()}.{Path(path).name}")
-    try:
-        figure.savefig(part, dpi=150)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    plot_spectrum(spectra, rank=rank, ax=figure.subplots()).set_title(title)
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=150)
 
 
 def _check_writable(path):

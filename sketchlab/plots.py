@@ -11,14 +11,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from sketchlab.gramian import Spectrum
-from sketchlab.problems import Problem
+from sketchlab.decay import DecayBound
+from sketchlab.gramian import Spectrum, noise_floors
+from sketchlab.networks import MLP
+from sketchlab.optimality import NearOptimality, Norms
+from sketchlab.problems import Condition, Problem
+from sketchlab.spectra import tangent_functions
 from sketchlab.training import Run
-from sketchlab.validation import InputError
+from sketchlab.validation import InputError, check_integer
 
-BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#777777"
 COLOURS = (BLUE, ORANGE, GREEN, PINK, "#E69F00", "#56B4E9")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
+HATCHES = ("", "//", "..", "xx", "--", "++")
 
 #: Points a side on which fields are drawn.
 RESOLUTION = 80
@@ -31,7 +37,7 @@ def plot_spectrum(
     damping: float | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw eigenvalues λ = s² against their index, on a logarithmic axis.
+    """Draw eigenvalues λ = s² against their index, on a logarithmic axis, and where rounding errors begin.
 
     Parameters
     ----------
@@ -45,17 +51,197 @@ def plot_spectrum(
     ax = _axes(ax)
     labelled = spectrum if isinstance(spectrum, Mapping) else {"eigenvalues": spectrum}
     for i, (label, one) in enumerate(labelled.items()):
-        values = np.asarray(one.eigenvalues)
-        # A zero has no place on a logarithmic axis: those that a spectrum did not resolve leave a gap.
-        values = np.where(values > 0, values, np.nan)
+        values = positive(one.eigenvalues)
         style = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
         ax.semilogy(np.arange(1, values.size + 1), values, label=label, **style)
+    # Of each type of number the floors of its largest spectrum: those of the others lie close by.
+    for dtype in {one.dtype: None for one in labelled.values()}:
+        largest = max((one for one in labelled.values() if one.dtype == dtype), key=lambda one: float(one.eigenvalues[0]))
+        for floor, name in zip(noise_floors(largest), ("J", "JᵀJ"), strict=True):
+            ax.axhline(float(floor), color=GREY, linestyle=(0, (1, 2)), linewidth=1)
+            note = f"rounding of {name}" + ("" if dtype == np.float64 else f", {dtype.name}")
+            ax.annotate(note, (1, float(floor)), (-4, 2), ("axes fraction", "data"), "offset points", ha="right", fontsize=8)
     if rank is not None:
         ax.axvline(rank, color=GREEN, linestyle="-.", label=f"rank {rank}")
     if damping:
         ax.axhline(damping, color=PINK, linestyle=":", label=f"damping {damping:.1e}")
     ax.set(xlabel="index i", ylabel="eigenvalue λᵢ of the Gramian", title="Spectrum")
     ax.legend()
+    return ax
+
+
+def plot_spectrum_history(run: Run, *, ax: Axes | None = None) -> Axes:
+    """Draw the eigenvalues that every step of a run saw: a row of colours for each index, steps from left to right.
+
+    Raises
+    ------
+    InputError
+        If the optimizer looks at no eigenvalues.
+    """
+    eigenvalues = positive(run.history.eigenvalues)
+    if not eigenvalues.size:
+        raise InputError(f"optimizer {run.settings.get('optimizer')!r} looks at no eigenvalues: train with engd, dual or sngd.")
+    ax = _axes(ax)
+    steps, indices = (np.arange(n + 1) + 0.5 for n in eigenvalues.shape)
+    image = ax.pcolormesh(steps, indices, np.log10(eigenvalues).T, cmap="viridis")
+    ax.figure.colorbar(image, ax=ax, label="log₁₀ λᵢ")
+    ax.set(xlabel="step", ylabel="index i", title="Spectrum over training")
+    return ax
+
+
+def plot_shares(spectrum: Spectrum, *, ax: Axes | None = None) -> Axes:
+    """Draw which condition each eigenvalue comes from: the shares of ‖Jvᵢ‖² = λᵢ, one above the other.
+
+    Raises
+    ------
+    InputError
+        If the spectrum knows of no conditions: it was made from a bare matrix.
+    """
+    if not spectrum.conditions:
+        raise InputError("this spectrum was made from a matrix and knows no conditions: compute it with sl.spectrum.")
+    ax = _axes(ax)
+    index = np.arange(1, spectrum.rank + 1)
+    layers = ax.stackplot(
+        index, *map(np.asarray, spectrum.shares.values()), labels=list(spectrum.shares), colors=COLOURS, step="mid", alpha=0.8
+    )
+    for layer, hatch in zip(layers, HATCHES * len(layers), strict=False):
+        layer.set(hatch=hatch, edgecolor="white", linewidth=0)
+    resolved = int(np.sum(np.asarray(spectrum.eigenvalues) > float(spectrum.noise_floor)))
+    if resolved < spectrum.rank:
+        ax.axvline(resolved, color="black", linestyle=":", label="rounding begins")
+    ax.set(
+        xlabel="index i", ylabel="share of λᵢ", ylim=(0, 1), xlim=(1, max(spectrum.rank, 2)), title="Where eigenvalues come from"
+    )
+    ax.legend(loc="lower left", fontsize=8)
+    return ax
+
+
+def plot_eigenfunctions(
+    problem: Problem,
+    network: MLP,
+    theta,
+    spectrum: Spectrum,
+    *,
+    indices: Sequence[int] = (1, 2, 3, 10, 30, 100),
+    condition: Condition | None = None,
+    axes: Sequence[Axes] | None = None,
+) -> list[Axes]:
+    """Draw eigenfunctions, what eigenvectors of G do to u, in a grid of small pictures: `tangent_functions` over the domain.
+
+    Parameters
+    ----------
+    problem, network, theta
+    spectrum : Spectrum
+        At theta.
+    indices : sequence of int
+        Which eigenvectors, from 1.
+    condition : Condition, optional
+        Draw its linearized residual instead.
+    axes : sequence of Axes, optional
+        One for each index.
+    """
+    for index in indices:
+        check_integer("index", index, 1, spectrum.rank)
+    x, shape = slice_points(problem)
+    vectors = spectrum.right[:, np.asarray(indices) - 1]
+    values = np.asarray(tangent_functions(problem, network, theta, vectors, x, condition=condition))
+    values = values if values.ndim == 2 else values[:, 0]
+    if axes is None:
+        columns = min(3, len(indices))
+        rows = -(-len(indices) // columns)
+        figure, grid = plt.subplots(rows, columns, layout="constrained", squeeze=False, figsize=(3.2 * columns, 2.7 * rows))
+        for unused in grid.ravel()[len(indices) :]:
+            unused.remove()
+        axes = grid.ravel()[: len(indices)]
+        figure.suptitle("Eigenfunctions of the Gramian")
+    for ax, index, value in zip(axes, indices, values.T, strict=True):
+        title = f"i = {index}, λ = {float(spectrum.eigenvalues[index - 1]):.0e}"
+        if problem.dim == 1:
+            ax.plot(x[:, 0], value, color=BLUE)
+            ax.set(xlabel="x", ylabel="∂u/∂θ · vᵢ", title=title)
+            continue
+        limit = max(float(np.max(np.abs(value))), np.finfo(float).tiny)
+        first, second = (x[:, axis].reshape(shape) for axis in range(2))
+        image = ax.pcolormesh(first, second, value.reshape(shape), shading="gouraud", cmap="RdBu_r", vmin=-limit, vmax=limit)
+        ax.figure.colorbar(image, ax=ax)
+        ax.set(xlabel="x₁", ylabel="x₂", title=title)
+    return list(axes)
+
+
+def plot_near_optimality(result: NearOptimality, *, norm: str = "spectral", ax: Axes | None = None) -> Axes:
+    """Draw the errors of sketches against the best possible and against the bounds, by power iterations.
+
+    Parameters
+    ----------
+    result : NearOptimality
+    norm : "spectral" or "frobenius"
+    """
+    if norm not in Norms._fields:
+        raise InputError(f"norm = {norm!r} is not known: use 'spectral' or 'frobenius'.")
+    ax = _axes(ax)
+    values = list(result.bounds)
+    sketches = list(dict.fromkeys(sketch for sketch, _ in result.errors))
+    width = 0.8 / len(sketches)
+    for j, sketch in enumerate(sketches):
+        for i, q in enumerate(values):
+            errors = getattr(result.errors[sketch, q], norm)
+            x = i + (j - (len(sketches) - 1) / 2) * width + np.linspace(-0.3, 0.3, len(errors)) * width
+            style = {
+                "color": COLOURS[j % len(COLOURS)],
+                "marker": MARKERS[j % len(MARKERS)],
+                "markersize": 3.5,
+                "linestyle": "none",
+            }
+            ax.plot(x, errors, label=sketch if i == 0 else None, **style)
+    for i, q in enumerate(values):
+        for name, dash in (("expected", "--"), ("likely", ":")):
+            height = getattr(getattr(result.bounds[q], name), norm)
+            label = {"expected": "bound of the mean", "likely": "bound of all but a few"}[name] if i == 0 else None
+            ax.hlines(height, i - 0.45, i + 0.45, color="black", linestyle=dash, label=label)
+    ax.axhline(getattr(result.optimum, norm), color=GREEN, label=f"best of rank {result.rank}")
+    ax.axhline(result.floor, color=GREY, linestyle=(0, (1, 2)), linewidth=1, label="rounding of the basis")
+    subscript = {"spectral": "₂", "frobenius": "_F"}[norm]
+    ax.set(yscale="log", xlabel="power iterations q", ylabel=f"‖G − Ĝ‖{subscript}", title="Sketches against the best")
+    ax.set_xticks(range(len(values)), [str(q) for q in values])
+    ax.legend(fontsize=8, ncols=2)
+    return ax
+
+
+def plot_decay_bound(bound: DecayBound, spectrum: Spectrum, *, ax: Axes | None = None) -> Axes:
+    """Draw the bounds of `decay_bound` over the measured eigenvalues."""
+    ax = plot_spectrum({"measured": spectrum}, ax=ax)
+    for values, label, colour, dash in (
+        (bound.plain, "bound by the largest |w|", PINK, ":"),
+        (bound.eigenvalues, "sharpened: steep neurons set aside", ORANGE, "--"),
+    ):
+        ax.semilogy(np.arange(1, len(values) + 1), positive(values), label=label, color=colour, linestyle=dash)
+    ax.set(title="Why eigenvalues decay: bound and measurement", xlim=(0, len(bound.eigenvalues) + 1))
+    ax.legend()
+    return ax
+
+
+def plot_memory(
+    parameters: Sequence[int], taken: Mapping[str, Sequence[int]], *, at_hand: int | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw the memory that ways to a spectrum take against the size of the network.
+
+    Parameters
+    ----------
+    parameters : sequence of int
+        P
+    taken : dict of label to sequence of int
+        Bytes at each P, as `spectrum_bytes` tells them.
+    at_hand : int, optional
+        Bytes of memory that there are, marked by a horizontal line.
+    """
+    ax = _axes(ax)
+    for i, (label, values) in enumerate(taken.items()):
+        style = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)], "marker": MARKERS[i % len(MARKERS)]}
+        ax.loglog(parameters, np.asarray(values) / 1e9, label=label, **style)
+    if at_hand is not None:
+        ax.axhline(at_hand / 1e9, color="black", linestyle=":", label="memory at hand")
+    ax.set(xlabel="parameters P", ylabel="memory in GB", title="Memory for a spectrum")
+    ax.legend(fontsize=8)
     return ax
 
 
@@ -141,6 +327,12 @@ def slice_points(problem: Problem, resolution: int = RESOLUTION) -> tuple[np.nda
 def exact_values(problem: Problem, x: np.ndarray) -> np.ndarray:
     """Evaluate the known solution at points (n, d): (n,), the first entry of a vector."""
     return _first_output(jax.vmap(problem.solution)(jnp.asarray(x)))
+
+
+def positive(values) -> np.ndarray:
+    """Turn what is not above zero into gaps: a logarithmic axis has no place for it."""
+    values = np.asarray(values, float)
+    return np.where(values > 0, values, np.nan)
 
 
 def _first_output(values):

@@ -19,7 +19,7 @@ from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.memory import FIT, bytes_of, compiler_options, memory_at_hand, rank_for
 from sketchlab.networks import MLP
 from sketchlab.problems import Condition, Problem
-from sketchlab.residuals import LeastSquares
+from sketchlab.residuals import Jacobian, LeastSquares, from_column_blocks
 from sketchlab.sketch import sketched_spectrum
 from sketchlab.training import check_dtype, check_theta, choose_block, sample
 from sketchlab.validation import InputError
@@ -65,6 +65,49 @@ def spectrum(
     """
     least_squares, theta, points, key = _set_up(problem, network, theta, points, seed, dtype, sampler)
     return _compute(least_squares, theta, points, key, rank, route, sketch, power_iterations)
+
+
+def jacobian(
+    problem: Problem,
+    network: MLP,
+    theta=None,
+    *,
+    points: int | Sequence[int] = 1000,
+    seed: int = 0,
+    dtype: str = "float64",
+    sampler: Sampler = uniform,
+) -> Jacobian:
+    """Return J at `theta`, held in memory: what `spectrum` computes from, for experiments of one's own.
+
+    Parameters as there; ``.dense()`` is the matrix (N, P).
+
+    Raises
+    ------
+    InputError
+        If J does not fit into memory, and for whatever else does not fit.
+    """
+    least_squares, theta, points, _ = _set_up(problem, network, theta, points, seed, dtype, sampler)
+    rows, memory = least_squares.rows(points), memory_at_hand()
+    needed = rows * theta.size * theta.dtype.itemsize
+    if needed > FIT * memory:
+        raise InputError(
+            f"J, {rows} × {theta.size}, takes {needed / 2**30:.3g} GiB, {memory / 2**30:.3g} GiB are at hand: "
+            "take fewer points or a smaller network, or a sketched spectrum, which needs J only in parts."
+        )
+    return from_column_blocks(jax.jit(least_squares.column_blocks)(theta, points))
+
+
+def spectrum_bytes(
+    problem: Problem, network: MLP, *, rank: int | None = None, route: str = "range", points: int = 1000, dtype: str = "float64"
+) -> int:
+    """Return the memory that `spectrum` will take, in bytes, by the compiler's account: nothing is computed.
+
+    Parameters as there.
+    """
+    dtype = check_dtype(dtype)
+    least_squares = LeastSquares(problem, network)
+    shapes = tuple(x.shape for x in sample(problem, points, 0, dtype, uniform))
+    return _compile(_hold(least_squares, shapes, rank, dtype), shapes, dtype, rank, route, "gaussian", 0)[1]
 
 
 def condition_spectra(
@@ -190,9 +233,8 @@ def _set_up(problem, network, theta, points, seed, dtype, sampler):
 
 def _compute(least_squares, theta, points, key, rank, route="range", sketch="gaussian", power_iterations=0):
     rows = sum(heights := least_squares.heights(points))
-    if rank is not None:
-        least_squares = replace(least_squares, block=choose_block(None, rows, theta.size, theta.dtype))
     shapes = tuple(x.shape for x in points)
+    least_squares = _hold(least_squares, shapes, rank, theta.dtype)
     compiled, needed = _compile(least_squares, shapes, theta.dtype, rank, route, sketch, power_iterations)
     if needed > FIT * (memory := memory_at_hand()):
         smaller = min(
@@ -207,6 +249,14 @@ def _compute(least_squares, theta, points, key, rank, route="range", sketch="gau
     with threadpool_limits(None if rank is None else 1, user_api="blas"):
         found = jax.block_until_ready(compiled(theta, points, key))
     return replace(found, conditions=tuple(zip(least_squares.problem.names, heights, strict=True)))
+
+
+def _hold(least_squares, shapes, rank, dtype):
+    """Let J be held whole for a full spectrum, and for a sketch if it fits."""
+    if rank is None:
+        return least_squares
+    rows = least_squares.rows([jax.ShapeDtypeStruct(shape, dtype) for shape in shapes])
+    return replace(least_squares, block=choose_block(None, rows, least_squares.network.size, dtype))
 
 
 @functools.lru_cache(maxsize=32)

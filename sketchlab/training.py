@@ -6,14 +6,11 @@ collocation points and the new parameters is one compiled function, compiled bef
 outside, so that callbacks, pausing and Ctrl-C work.
 """
 
-import contextlib
 import json
-import os
 import time
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -23,6 +20,7 @@ from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from sketchlab.domains import INTERIOR, Sampler, sobol, uniform
+from sketchlab.files import replacing
 from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.memory import block_for, compiler_options, memory_at_hand
 from sketchlab.networks import MLP
@@ -34,8 +32,6 @@ from sketchlab.validation import InputError, check_integer, check_real
 
 #: Steps in a row with a non-finite loss, after which training stops.
 PATIENCE = 5
-#: Leading eigenvalues that a history keeps of every step.
-TOP = 20
 #: Held-out points for the relative error.
 HELD_OUT = 4096
 
@@ -72,7 +68,7 @@ class History:
     seconds : (n,)
         Time spent in steps, from the first one; compilation and error evaluation are not in it.
     eigenvalues : (n, m)
-        The leading eigenvalues of G that each step saw, at most 20, NaN where a smaller sketch saw fewer; m = 0 for a first-order
+        The eigenvalues of G that each step saw, before it moved; NaN where a smaller sketch saw fewer; m = 0 for a first-order
         method.
     rank : (n,) int
         Directions that each step was made of, 0 for a first-order method.
@@ -109,7 +105,7 @@ class History:
             accepted=column("accepted", bool),
             finite=column("finite", bool),
             seconds=column("seconds"),
-            eigenvalues=_leading([record.eigenvalues for record in records]),
+            eigenvalues=_stack([record.eigenvalues for record in records]),
             rank=np.array([len(record.eigenvalues) for record in records], int),
             sketch_error=column("sketch_error"),
         )
@@ -391,7 +387,6 @@ def save(run: Run, path) -> None:
 
     The file appears whole or not at all.
     """
-    path = Path(path)
     settings = {
         "problem": run.problem.name,
         "network": asdict(run.network),
@@ -399,16 +394,8 @@ def save(run: Run, path) -> None:
         "settings": run.settings,
     }
     arrays = {name: value for name, value in vars(run.history).items() if value is not None}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(partial, "wb") as file:
-            np.savez(file, theta=run.theta, json=np.array(json.dumps(settings)), **arrays)
-        os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror}. Name a folder that exists and is yours.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+    with replacing(path) as partial, open(partial, "wb") as file:
+        np.savez(file, theta=run.theta, json=np.array(json.dumps(settings)), **arrays)
 
 
 def load(path, problem: Problem | None = None) -> Run:
@@ -437,12 +424,12 @@ def load(path, problem: Problem | None = None) -> Run:
     return Run(PROBLEMS[name]() if problem is None else problem, network, theta, history, stop_reason, settings)
 
 
-def _leading(spectra):
-    """Stack the first `TOP` of every spectrum, filled up with NaN: (n, m)."""
-    leading = np.full((len(spectra), min(max(map(len, spectra), default=0), TOP)), np.nan)
-    for row, spectrum in zip(leading, spectra, strict=True):
-        row[: len(spectrum)] = spectrum[: len(row)]
-    return leading
+def _stack(spectra):
+    """Stack arrays of different lengths, filled up with NaN: (n, m)."""
+    stacked = np.full((len(spectra), max(map(len, spectra), default=0)), np.nan)
+    for row, spectrum in zip(stacked, spectra, strict=True):
+        row[: len(spectrum)] = spectrum
+    return stacked
 
 
 def sample(problem, points, seed, dtype, sampler):
