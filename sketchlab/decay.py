@@ -123,10 +123,12 @@ def decay_bound(
     half, middle = domain.lengths[0] / 2, (domain.lower[0] + domain.upper[0]) / 2
     # In t the neuron is tanh(slope t + shift).
     slopes, shifts = weights * half, weights * middle + biases
-    with np.errstate(divide="ignore", invalid="ignore"):
-        poles = np.where(slopes != 0, middle + half * (0.5j * np.pi - shifts) / slopes, np.inf)
-    poles = np.where(poles.imag < 0, poles.conj(), poles)
-    rho = bernstein_parameter((poles - middle) / half)
+    steep = slopes != 0
+    in_t, poles = (np.full(len(slopes), np.inf, complex) for _ in range(2))
+    in_t[steep] = (0.5j * np.pi - shifts[steep]) / slopes[steep]
+    in_t = np.where(in_t.imag < 0, in_t.conj(), in_t)
+    poles[steep] = middle + half * in_t[steep]
+    rho = bernstein_parameter(in_t)
 
     def sizes(ellipses, sech):
         reach = abs(middle) + half * (ellipses + 1 / ellipses) / 2

@@ -62,9 +62,9 @@ def plot_spectrum(
             note = f"rounding of {name}" + ("" if dtype == np.float64 else f", {dtype.name}")
             ax.annotate(note, (1, float(floor)), (-4, 2), ("axes fraction", "data"), "offset points", ha="right", fontsize=8)
     if rank is not None:
-        ax.axvline(rank, color=GREEN, linestyle="-.", label=f"rank {rank}")
+        ax.axvline(rank, color="black", linestyle="-.", linewidth=1, label=f"rank {rank}")
     if damping:
-        ax.axhline(damping, color=PINK, linestyle=":", label=f"damping {damping:.1e}")
+        ax.axhline(damping, color="black", linestyle=":", linewidth=1.5, label=f"damping {damping:.1e}")
     ax.set(xlabel="index i", ylabel="eigenvalue λᵢ of the Gramian", title="Spectrum")
     ax.legend()
     return ax
@@ -198,10 +198,12 @@ def plot_near_optimality(result: NearOptimality, *, norm: str = "spectral", ax: 
             height = getattr(getattr(result.bounds[q], name), norm)
             label = {"expected": "bound of the mean", "likely": "bound of all but a few"}[name] if i == 0 else None
             ax.hlines(height, i - 0.45, i + 0.45, color="black", linestyle=dash, label=label)
-    ax.axhline(getattr(result.optimum, norm), color=GREEN, label=f"best of rank {result.rank}")
-    ax.axhline(result.floor, color=GREY, linestyle=(0, (1, 2)), linewidth=1, label="rounding of the basis")
+    optimum = getattr(result.optimum, norm)
+    ax.axhline(optimum, color=GREEN, label=f"best of rank {result.rank}")
+    ax.axhline(result.floor, color=GREY, linestyle=(0, (1, 2)), linewidth=1, label="rounding of the basis, ε λ₁")
     subscript = {"spectral": "₂", "frobenius": "_F"}[norm]
     ax.set(yscale="log", xlabel="power iterations q", ylabel=f"‖G − Ĝ‖{subscript}", title="Sketches against the best")
+    ax.set_ylim(bottom=max(optimum / 10, result.floor / 2))
     ax.set_xticks(range(len(values)), [str(q) for q in values])
     ax.legend(fontsize=8, ncols=2)
     return ax

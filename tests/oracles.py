@@ -79,3 +79,12 @@ def unsolved():
 def broken():
     """A problem whose residual is never a number."""
     return sl.Problem("broken", sl.Box([0.0], [1.0]), [sl.interior(lambda u, x: u(x) * jnp.nan)])
+
+
+#: Singular values that spectra are tested on: a step, two kinds of decay, and none.
+SPECTRA = {
+    "step": np.concatenate([np.ones(20), np.full(80, 1e-3)]),
+    "exponential": 0.8 ** np.arange(100),
+    "algebraic": 1 / np.arange(1.0, 101),
+    "flat": np.ones(100),
+}

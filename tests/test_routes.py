@@ -1,0 +1,144 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import SPECTRA, matrix_with
+
+import sketchlab as sl
+from sketchlab.sketch import orthonormalize
+
+KEY = jax.random.key(0)
+
+
+@pytest.mark.parametrize("route", sl.ROUTES)
+@pytest.mark.parametrize("sketch", sl.SKETCHES)
+@pytest.mark.parametrize("rows, columns", [(30, 24), (24, 30), (24, 24)])
+def test_at_full_rank_every_route_and_sketch_is_the_dense_spectrum(route, sketch, rows, columns):
+    matrix = matrix_with(np.linspace(2, 1, 24), rows, columns)[0]
+    found = sl.sketched_spectrum(sl.from_matrix(matrix), 24, key=KEY, route=route, sketch=sketch, oversampling=0)
+    np.testing.assert_allclose(found.eigenvalues, np.linspace(2, 1, 24) ** 2, rtol=1e-10)
+    np.testing.assert_allclose(found.left * found.singular_values @ found.right.T, matrix, atol=1e-9)
+    assert (found.rank, found.route, found.shape, found.dtype) == (24, route, (rows, columns), "float64")
+
+
+@pytest.mark.parametrize("route", sl.ROUTES)
+@pytest.mark.parametrize("name", SPECTRA)
+@pytest.mark.parametrize("q", [0, 1])
+def test_the_error_estimate_holds_on_prescribed_spectra(route, name, q):
+    if route == "single-pass" and q:
+        pytest.skip("a single pass has no power iterations")
+    s = SPECTRA[name]
+    jacobian = sl.from_matrix(matrix_with(s, 120, 100)[0])
+    compute = jax.jit(lambda key: sl.sketched_spectrum(jacobian, 15, key=key, route=route, power_iterations=q))
+    for seed in range(10):
+        found = compute(jax.random.key(seed))
+        rounding = 1e-7 if found.squared else 1e-13
+        assert np.all(np.abs(np.asarray(found.singular_values) - s[:15]) <= found.error + rounding)
+        assert found.error >= s[30] / 10
+        np.testing.assert_allclose(found.right.T @ found.right, np.eye(15), atol=1e-10)
+
+
+@pytest.mark.parametrize("route", ["range", "kernel", "nystrom"])
+def test_ritz_values_never_exceed_the_eigenvalues(route):
+    for name, s in SPECTRA.items():
+        found = sl.sketched_spectrum(sl.from_matrix(matrix_with(s, 120, 100)[0]), 20, key=KEY, route=route)
+        assert np.all(np.asarray(found.eigenvalues) <= s[:20] ** 2 + 1e-12), name
+
+
+@pytest.mark.parametrize("route", ["range", "kernel", "nystrom"])
+def test_over_a_flat_tail_a_sketch_needs_power_iterations(route):
+    s = np.concatenate([[2.0, 1.8, 1.6], np.ones(297)])
+    jacobian = sl.from_matrix(matrix_with(s, 320, 300)[0])
+
+    def worst(q):
+        found = sl.sketched_spectrum(jacobian, 10, key=KEY, route=route, power_iterations=q)
+        return np.max(np.abs(1 - np.asarray(found.singular_values[:3]) / s[:3]))
+
+    assert worst(0) > 0.05
+    assert worst(12) < 1e-3
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rows=st.integers(3, 25),
+    columns=st.integers(3, 25),
+    share=st.floats(0.1, 1.0),
+    seed=st.integers(0, 2**31),
+    route=st.sampled_from(list(sl.ROUTES)),
+    sketch=st.sampled_from(list(sl.SKETCHES)),
+)
+def test_any_shape_and_rank_gives_ordered_triplets(rows, columns, share, seed, route, sketch):
+    size = min(rows, columns)
+    rank = max(1, int(share * size))
+    matrix = matrix_with(0.7 ** np.arange(size), rows, columns, seed % 1000)[0]
+    found = sl.sketched_spectrum(
+        sl.from_matrix(matrix), rank, key=jax.random.key(seed), route=route, sketch=sketch, oversampling=min(6, size - rank)
+    )
+    s = np.asarray(found.singular_values)
+    assert s.shape == (rank,) and found.left.shape == (rows, rank) and found.right.shape == (columns, rank)
+    assert np.all(np.isfinite(s)) and np.all(s >= 0) and np.all(np.diff(s) <= 1e-12)
+    np.testing.assert_allclose(found.right.T @ found.right, np.eye(rank), atol=1e-9)
+
+
+@pytest.mark.parametrize("route", sl.ROUTES)
+def test_a_decaying_spectrum_ends_in_rounding_errors_and_never_in_nan(route):
+    s = 10.0 ** -np.linspace(0, 40, 80)
+    found = sl.sketched_spectrum(sl.from_matrix(matrix_with(s, 100, 90)[0]), 70, key=KEY, route=route)
+    assert np.all(np.isfinite(np.asarray(found.eigenvalues))) and np.all(np.isfinite(np.asarray(found.left)))
+    above = s[:70] ** 2 > 1e4 * float(found.noise_floor)
+    # Squaring costs half of the digits: fewer eigenvalues are right.
+    np.testing.assert_allclose(np.asarray(found.eigenvalues)[above], s[:70][above] ** 2, rtol=0.02)
+    assert (above.sum() < 15) == (route == "nystrom")
+
+
+def test_zero_is_a_matrix_too():
+    for route in sl.ROUTES:
+        found = sl.sketched_spectrum(sl.from_matrix(jnp.zeros((20, 30))), 4, key=KEY, route=route)
+        if route == "nystrom":
+            continue
+        np.testing.assert_array_equal(found.singular_values, 0)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"rank": 0}, "rank = 0"),
+        ({"rank": -3}, "rank = -3"),
+        ({"rank": 45}, r"rank \+ oversampling = 51 exceeds min\(N, P\) = 50"),
+        ({"power_iterations": -1}, "power_iterations = -1"),
+        ({"power_iterations": 0.5}, "power_iterations = 0.5"),
+        ({"route": "nystrm"}, "unknown route 'nystrm'. Did you mean 'nystrom'"),
+        ({"sketch": "sparse"}, "unknown sketch 'sparse'"),
+        ({"route": "single-pass", "power_iterations": 1}, "a single pass has none"),
+    ],
+)
+def test_bad_input_is_named(options, message):
+    with pytest.raises(sl.InputError, match=message):
+        sl.sketched_spectrum(sl.from_matrix(jnp.eye(80, 50)), **{"rank": 5, "key": KEY} | options)
+
+
+def test_products_are_counted_as_stated():
+    matrix = jnp.asarray(np.random.default_rng(0).standard_normal((60, 50)))
+    calls = []
+
+    def counted(name, product):
+        return lambda a: (calls.append(name), product(a))[1]
+
+    held = sl.from_matrix(matrix)
+    jacobian = sl.Jacobian(held.shape, held.dtype, counted("J", held.matmat), counted("JT", held.rmatmat))
+    for route, expected in {"range": lambda q: 2 * q + 3, "kernel": lambda q: 2 * q + 2, "nystrom": lambda q: 2 * q + 2}.items():
+        for q in (0, 2):
+            calls.clear()
+            sl.sketched_spectrum(jacobian, 5, key=KEY, route=route, power_iterations=q)
+            assert len(calls) == expected(q), (route, q)
+    calls.clear()
+    sl.sketched_spectrum(jacobian, 5, key=KEY, route="single-pass")
+    assert sorted(calls) == ["J", "JT"]
+
+
+def test_a_full_range_is_kept_by_orthonormalize():
+    matrix = jnp.asarray(np.random.default_rng(0).standard_normal((9, 9)))
+    basis, triangle = orthonormalize(matrix, key=KEY)
+    np.testing.assert_allclose(basis @ triangle, matrix, atol=1e-13)
