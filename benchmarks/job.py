@@ -121,6 +121,53 @@ def profile(width: int, points: int, rank: int, repeats: int = 9) -> dict:
     }
 
 
+def spectra(width: int, depth: int, points: int, rank: int, ways, repeats: int) -> dict:
+    """Time `sl.spectrum` by several ways in turns: "full", or an entry of `sl.ROUTES`."""
+    problem, network = sl.PROBLEMS["heat_1d"](), sl.MLP(2, width, depth)
+    times = {way: [] for way in ways}
+    # The first round compiles.
+    for _ in range(repeats + 1):
+        for way in ways:
+            start = time.perf_counter()
+            sl.spectrum(problem, network, points=points, **({} if way == "full" else {"rank": rank, "route": way}))
+            times[way].append(time.perf_counter() - start)
+    return {
+        "parameters": network.size,
+        "points": points,
+        "rank": rank,
+        "seconds": {way: float(np.median(values[1:])) for way, values in times.items()},
+    }
+
+
+def test_matrices(size: int, columns: int, rows: int, repeats: int = 5) -> dict:
+    """Time drawing each test matrix, and one product with a matrix (rows, size)."""
+    matrix = jax.random.normal(jax.random.key(0), (rows, size))
+    multiply = jax.jit(jnp.matmul)
+    seconds = {}
+    for name, draw in sl.SKETCHES.items():
+        drawing = jax.jit(lambda key, draw=draw: draw(columns, size, key=key))
+        seconds[name] = _median(lambda drawing=drawing: drawing(jax.random.key(1)), repeats)
+    test_matrix = jax.block_until_ready(drawing(jax.random.key(0)))
+    transform = jax.jit(lambda a: jax.scipy.fft.dct(a, axis=1, norm="ortho"))
+    return {
+        "size": size,
+        "columns": columns,
+        "rows": rows,
+        "drawing": seconds,
+        "product": _median(lambda: multiply(matrix, test_matrix), repeats),
+        "transform": _median(lambda: transform(matrix), repeats),
+    }
+
+
+def _median(compute, repeats):
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        jax.block_until_ready(compute())
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[1:]))
+
+
 def _options(options):
     return options | ({"search": sl.damping_path(**options["search"])} if "search" in options else {})
 
@@ -139,7 +186,8 @@ def main() -> None:
     """Run the job that the command line describes and print its result as JSON."""
     jax.config.update("jax_enable_x64", True)
     job = json.loads(sys.argv[1])
-    result = {"race": race, "steps": steps_of, "profile": profile}[job.pop("job")](**job)
+    jobs = {"race": race, "steps": steps_of, "profile": profile, "spectra": spectra, "test_matrices": test_matrices}
+    result = jobs[job.pop("job")](**job)
     # Linux counts in KiB.
     result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps(result))

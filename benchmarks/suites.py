@@ -152,6 +152,39 @@ def _report_growth(measured, machine):
     )
 
 
+def _spectra(run, seeds):
+    routes = ["range", "kernel", "nystrom", "single-pass"]
+    return [
+        run("spectra", width=32, depth=2, points=1100, rank=200, ways=["full", *routes], repeats=9),
+        run("spectra", width=2516, depth=1, points=3500, rank=500, ways=["full", *routes], repeats=3),
+        *(run("spectra", **MILLION, ways=[route], repeats=5) for route in routes),
+        run("test_matrices", size=10_065, columns=510, rows=3500),
+    ]
+
+
+def _report_spectra(measured, machine):
+    *spectra, matrices = measured
+    lines = []
+    for result in spectra:
+        seconds = result["seconds"]
+        for way, value in seconds.items():
+            faster = f"{seconds['full'] / value:.0f}" if "full" in seconds else "–"
+            memory = _bytes(result["peak_bytes"]) if len(seconds) == 1 else "–"
+            lines.append([f"{result['parameters']:,}", result["points"], result["rank"], way, f"{value:.2g} s", faster, memory])
+    drawing = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in matrices["drawing"].items())
+    return _section(
+        "Spectra",
+        "A call of `sl.spectrum` for the heat equation, the first one, which compiles, not counted; medians, in turns; no power "
+        "iterations. The last column is the peak of a process that does nothing else.\n\n"
+        f"Drawing a test matrix of {matrices['size']:,} × {matrices['columns']}: {drawing}. One product of a matrix of "
+        f"{matrices['rows']:,} rows with it: {1000 * matrices['product']:.0f} ms; a cosine transform of those rows instead: "
+        f"{1000 * matrices['transform']:.0f} ms.",
+        machine,
+        ["P", "N", "k", "way", "time", "times faster than full", "peak memory"],
+        lines,
+    )
+
+
 #: What the sketched natural gradient is without each of its parts.
 VARIANTS = {
     "default": {},
@@ -284,6 +317,7 @@ SUITES = {
     "race": (_race, _report_race),
     "options": (_options, _report_options),
     "growth": (_growth, _report_growth),
+    "spectra": (_spectra, _report_spectra),
     "resampling": (
         _resampling,
         _report_ways(

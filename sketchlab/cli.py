@@ -250,7 +250,7 @@ def _spectrum(options):
         "dtype": options.dtype,
         "largest_eigenvalue": _number(eigenvalues[0]),
         "eigenvalue_at_rank": _number(eigenvalues[-1]),
-        "error_bound": _number(sketched.error**2),
+        "singular_value_error": _number(sketched.error),
         "noise_floor": _number(floor),
         "effective_dimension_1e-8": _number(sketched.effective_dimension(1e-8 * eigenvalues[0])),
         "decay": fit_decay(sketched).law if np.sum(eigenvalues > floor) > 2 else None,

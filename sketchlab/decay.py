@@ -9,7 +9,8 @@ coefficients is L u = γ₀ u + γ₁ u' + γ₂ u'' minus data. A column of J h
 **They are analytic.** tanh has its poles at iπ/2 + iπℤ, so the functions of neuron j continue to every ellipse with foci α and
 β that does not reach the pole xⱼ = (±iπ/2 - bⱼ) / wⱼ. In the variable t = (x - m) / h, with the middle m and the half length h
 of the interval, it is a Bernstein ellipse: the image of the circle |ζ| = ρ under t = (ζ + 1/ζ) / 2, ρ > 1, with half axes
-(ρ ± 1/ρ) / 2. The pole lies on the one with ρⱼ = |t + √(t² - 1)|, the larger branch. The larger |wⱼ|, the nearer its pole.
+(ρ ± 1/ρ) / 2. The pole lies on the one with ρⱼ = |t + √(t² - 1)|, the larger branch. The steeper
+a neuron, for the same place -bⱼ / wⱼ of its step, the nearer its pole.
 
 **Analytic functions are nearly polynomials.** If f is analytic in the open ellipse of ρ and |f| ≤ M there, its Chebyshev series
 cut off after degree n errs by at most 2 M ρ⁻ⁿ / (ρ - 1) on the interval (Trefethen, Approximation Theory and Approximation
@@ -20,12 +21,12 @@ are, at most 3 dimensions each, and approximate all others by such polynomials: 
 for q neurons set aside, and |E| is the error of approximation. The singular value of J of index rank(A) + 1 is at most ‖E‖, so
 with k = d + 3q
 
-    λ_(k+1) ≤ ‖E‖² ≤ weight (β - α) Σᵢ eᵢ(d)²,        eᵢ(d) = min over ρ of 2 Mᵢ(ρ) ρ^(1-d) / (ρ - 1),    1 < ρ < ρⱼ,
+    λ_(k+1) ≤ ‖E‖² ≤ weight (β - α) Σᵢ eᵢ(d)²,    eᵢ(d) = min over ρ of Mᵢ(ρ) min(1, 2 ρ^(1-d) / (ρ - 1)),    1 < ρ < ρⱼ,
 
 the sum over the tangent functions that are not set aside. It holds for any points in the interval and for any number of them,
-so for the integral too. For d = 0 the approximation is zero and eᵢ(0) = min Mᵢ(ρ); as a polynomial of degree 0 is one of degree
-d, eᵢ never grows. The constant function ∂u/∂c is a polynomial itself: e(d) = 0 from d = 1 on. Every q is allowed; `decay_bound`
-takes the best for each k, with the neurons in the order of their poles, nearest first.
+so for the integral too. The 1 in the minimum is the polynomial zero, and all there is for d = 0. The constant function ∂u/∂c is a
+polynomial itself: e(d) = 0 from d = 1 on. Every q is allowed; `decay_bound` takes the best for each k, with the neurons in the
+order of their poles, nearest first.
 
 **M, from the weights.** With T = tanh z and S = sech² z = 1 - T² the derivatives by x are polynomials in S and T:
 
@@ -39,8 +40,8 @@ two terms takes on the arc: a true bound, not a sample.
 
 Boundary conditions add rows to J: m rows move the index by m at most, λ_(k+1+m) of all rows ≤ λ_(k+1) of the interior ones.
 
-That the Gramian of such a network decays exponentially is what Best McKay, Kaur, Greif, Wetton 2025 prove; this is our
-derivation, with constants.
+That the eigenvalues of such a network's Gramian decay is what Best McKay, Kaur, Greif, Wetton 2025 prove; this is our derivation,
+with constants. Rounding and underflow of the bound itself are not accounted for.
 """
 
 from collections.abc import Sequence
@@ -52,7 +53,8 @@ from sketchlab.domains import Box
 from sketchlab.networks import MLP
 from sketchlab.validation import InputError, check_integer, check_real
 
-#: Arcs of half an ellipse on which the functions are bounded, and ellipses that are tried for each neuron.
+#: Arcs of half an ellipse on which the functions are bounded, an even number so that none spans its top; and ellipses that are
+#: tried for each neuron.
 ARCS, ELLIPSES = 400, 60
 #: Largest ellipse that is tried where no pole is near.
 LARGEST = 1e3
@@ -125,7 +127,8 @@ def decay_bound(
     slopes, shifts = weights * half, weights * middle + biases
     steep = slopes != 0
     in_t, poles = (np.full(len(slopes), np.inf, complex) for _ in range(2))
-    in_t[steep] = (0.5j * np.pi - shifts[steep]) / slopes[steep]
+    with np.errstate(over="ignore"):
+        in_t[steep] = (0.5j * np.pi - shifts[steep]) / slopes[steep]
     in_t = np.where(in_t.imag < 0, in_t.conj(), in_t)
     poles[steep] = middle + half * in_t[steep]
     rho = bernstein_parameter(in_t)
@@ -154,10 +157,12 @@ def decay_bound(
     one = 1 + np.geomspace(1e-3, 1, ELLIPSES + 1)[:-1] * (widest + np.sqrt(widest**2 + 1) - 1)
     imaginary = np.abs(slopes)[:, None] * (one - 1 / one) / 2
     plain = _polynomial_errors(sizes(np.tile(one, (len(slopes), 1)), 1 / np.cos(imaginary) ** 2), one, degrees)
+    plain = factor * np.min(np.sum(plain**2, axis=(0, 1)), axis=0) + constant
+    # Both hold, and now and then the plain one is the lower: its ellipses are others.
     return DecayBound(
-        eigenvalues=shifted.min(axis=0),
-        plain=factor * np.min(np.sum(plain**2, axis=(0, 1)), axis=0) + constant,
-        set_aside=shifted.argmin(axis=0),
+        eigenvalues=np.minimum(shifted.min(axis=0), plain),
+        plain=plain,
+        set_aside=np.where(plain < shifted.min(axis=0), 0, shifted.argmin(axis=0)),
         poles=poles,
         rho=rho,
     )

@@ -51,8 +51,8 @@ class Spectrum:
     right : (P, k)
         Right singular vectors v, the basis in parameter space: eigenvectors of G.
     error : ()
-        With a probability of at least 1 - 10⁻⁴ no singular value is further than this from the true one of its index, and none
-        that is missing exceeds it, rounding apart; 0 for the full spectrum.
+        With a probability of at least 1 - 10⁻⁴, rounding apart, no singular value is further than this from the true one of its
+        index, and none that is missing exceeds the last one here by more. 0 for the full spectrum.
     route : str
         How it was computed: "full", "dual", or an entry of `ROUTES`.
     squared : bool

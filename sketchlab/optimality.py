@@ -38,7 +38,7 @@ class Norms(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """What theory promises for a Gaussian sketch: on average, and except with a probability of 7 e⁻ᵖ."""
+    """What theory promises for a Gaussian sketch: on average, and each, except with a probability of 3 e⁻ᵖ."""
 
     expected: Norms
     likely: Norms
@@ -89,15 +89,17 @@ def halko_bounds(eigenvalues, rank: int, oversampling: int, power_iterations: in
     norm is at most 2 ‖(I - P) G‖, in the Frobenius norm √2 of it, for the two parts are orthogonal; cutting off adds at most the
     optimum, because eigenvalues interlace.
 
-    Spectral: ‖(I - P) G‖ ≤ ‖(I - P) Gᵐ‖^(1/m) (Halko, Martinsson, Tropp 2011, arXiv 0909.4061v2, Theorem 9.2), and for Gᵐ their
-    Theorem 10.6 bounds the mean and Corollary 10.9 what is exceeded with a probability of at most 6 e⁻ᵖ:
+    Spectral: ‖(I - P) G‖ᵐ ≤ ‖(I - P) Gᵐ‖ (Halko, Martinsson, Tropp 2011, proof of Proposition 8.6), and for Gᵐ their Theorem 10.6
+    bounds the mean and Corollary 10.9 what is exceeded with a probability of at most 3 e⁻ᵖ:
 
-        (1 + √(k / (p - 1))) λ_(k+1)ᵐ + e √(k + p) / p τₘ    and    (1 + 17 √(1 + k / p)) λ_(k+1)ᵐ + 8 √(k + p) / (p + 1) τₘ.
+        (1 + √(k / (p - 1))) λ_(k+1)ᵐ + e √(k + p) / p τₘ,    (1 + 16 √(1 + k / (p + 1))) λ_(k+1)ᵐ + 8 √(k + p) / (p + 1) τₘ.
 
     Frobenius: with G = diag(Λ₁, Λ₂) in its eigenvectors and Ω = (Ω₁, Ω₂) cut alike, their Theorem 9.1 for the test matrix
     G^(m-1) Ω says ‖(I - P) G‖² ≤ τ₁² + ‖Λ₂ᵐ Ω₂ Ω₁⁺ Λ₁^(1-m)‖² ≤ τ₁² + λₖ^(2-2m) ‖Λ₂ᵐ Ω₂ Ω₁⁺‖². The mean of the last square is
-    k / (p - 1) τₘ² (proof of their Theorem 10.5, which is m = 1), and except with a probability of 7 e⁻ᵖ the norm is below
-    e √(12 k / p) τₘ + √(2 p) e² √(k + p) / (p + 1) λ_(k+1)ᵐ (proof of their Theorem 10.7 with t = e, u = √(2 p)).
+    k / (p - 1) τₘ² (proof of their Theorem 10.5, which is m = 1), and except with a probability of 3 e⁻ᵖ the norm is below
+    e √(3 k / (p + 1)) τₘ + √(2 p) e² √(k + p) / (p + 1) λ_(k+1)ᵐ (proof of their Theorem 10.7 with t = e, u = √(2 p)). The
+    constants are the journal's, where ‖Ω₁⁺‖_F exceeds t √(3 k / (p + 1)) with a probability of at most t⁻ᵖ; arXiv v2 has larger
+    ones.
     """
     eigenvalues = np.asarray(eigenvalues, float)
     k = check_integer("rank", rank, 2, eigenvalues.size)
@@ -110,9 +112,11 @@ def halko_bounds(eigenvalues, rank: int, oversampling: int, power_iterations: in
     optimum, tail = np.linalg.norm(tails), np.linalg.norm(tails**m)
     spread = np.sqrt(k + p)
     mean = ((1 + np.sqrt(k / (p - 1))) * ratio**m + np.e * spread / p * tail) ** (1 / m)
-    high = ((1 + 17 * np.sqrt(1 + k / p)) * ratio**m + 8 * spread / (p + 1) * tail) ** (1 / m)
+    high = ((1 + 16 * np.sqrt(1 + k / (p + 1))) * ratio**m + 8 * spread / (p + 1) * tail) ** (1 / m)
     mean_frobenius = np.sqrt(optimum**2 + k / (p - 1) * tail**2)
-    high_frobenius = np.hypot(optimum, np.e * np.sqrt(12 * k / p) * tail + np.sqrt(2 * p) * np.e**2 * spread / (p + 1) * ratio**m)
+    high_frobenius = np.hypot(
+        optimum, np.e * np.sqrt(3 * k / (p + 1)) * tail + np.sqrt(2 * p) * np.e**2 * spread / (p + 1) * ratio**m
+    )
     return Bounds(
         expected=Norms(float(last * (ratio + 2 * mean)), float(last * (optimum + np.sqrt(2) * mean_frobenius))),
         likely=Norms(float(last * (ratio + 2 * high)), float(last * (optimum + np.sqrt(2) * high_frobenius))),
@@ -190,7 +194,7 @@ def gramian_error(truth: Spectrum, approximation: Spectrum, *, key) -> Norms:
     """Return ‖G - V S² Vᵀ‖ for the full spectrum of G and an approximate one, without forming a (P, P) matrix.
 
     In the coordinates of G's eigenvectors the difference is a matrix of min(N, P) rows. Its Frobenius norm is exact, its spectral
-    norm comes from a power iteration, a few per cent too small at most.
+    norm comes from a power iteration, rarely more than a few per cent too small.
     """
     coordinates = truth.right.T @ approximation.right
     difference = jnp.diag(truth.eigenvalues) - coordinates * approximation.eigenvalues @ coordinates.T

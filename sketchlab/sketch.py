@@ -254,7 +254,8 @@ def nystrom_route(jacobian: Jacobian, rank: int, columns: int, draw: Draw, power
     probes = jax.random.normal(probe_key, (parameters, ERROR_PROBES), jacobian.dtype)
     image = jacobian.matmat(jnp.concatenate([test_matrix, probes], axis=1))
     gramian = jacobian.rmatmat(image)
-    shift = jnp.finfo(jacobian.dtype).eps * jnp.linalg.norm(gramian[:, :columns])
+    precision = jnp.finfo(jacobian.dtype)
+    shift = jnp.maximum(precision.eps * jnp.linalg.norm(gramian[:, :columns]), precision.tiny)
     shifted = gramian[:, :columns] + shift * test_matrix
     core = test_matrix.T @ shifted
     upper = jnp.linalg.cholesky((core + core.T) / 2, upper=True)

@@ -60,8 +60,8 @@ def spectrum(
     Raises
     ------
     InputError
-        If the computation does not fit into memory: nothing large was allocated then. If the sketch does not fit into min(N, P),
-        and for whatever else does not fit.
+        If the computation does not fit into memory: nothing large was allocated then. If J has entries that are not numbers, if
+        the sketch does not fit into min(N, P), and for whatever else does not fit.
     """
     least_squares, theta, points, key = _set_up(problem, network, theta, points, seed, dtype, sampler)
     return _compute(least_squares, theta, points, key, rank, route, sketch, power_iterations)
@@ -248,6 +248,11 @@ def _compute(least_squares, theta, points, key, rank, route="range", sketch="gau
     # The threads of LAPACK's BLAS fight those of XLA for the cores, as in a training step; a full spectrum is LAPACK's alone.
     with threadpool_limits(None if rank is None else 1, user_api="blas"):
         found = jax.block_until_ready(compiled(theta, points, key))
+    if not jnp.isfinite(found.singular_values[0]):
+        raise InputError(
+            f"J of {least_squares.problem.name!r} has entries that are not numbers at these parameters: look at its residuals "
+            "there, and at theta."
+        )
     return replace(found, conditions=tuple(zip(least_squares.problem.names, heights, strict=True)))
 
 

@@ -59,7 +59,9 @@ def test_the_bound_is_of_the_jacobian_that_the_package_computes():
     matrix = np.asarray(sl.jacobian(problem, network, theta, points=50).dense())
     x = problem.sample(50, seed=0)[0][:, 0]
     expected = tangent_matrix(network, theta, x, (0.0, 0.0, -1.0)) * np.sqrt(7 * domain.lengths[0] / 50)
-    np.testing.assert_allclose(np.linalg.svd(matrix, compute_uv=False)[:5], np.linalg.svd(expected, compute_uv=False)[:5], rtol=1e-9)
+    np.testing.assert_allclose(
+        np.linalg.svd(matrix, compute_uv=False)[:5], np.linalg.svd(expected, compute_uv=False)[:5], rtol=1e-9
+    )
     weighted, plain = (
         sl.decay_bound(network, theta, domain, coefficients=(0.0, 0.0, -1.0), weight=weight).eigenvalues for weight in (7.0, 1.0)
     )
@@ -71,7 +73,9 @@ def test_beyond_float64_the_bound_holds_at_fifty_digits(seed):
     generator = np.random.default_rng(seed)
     width, n = 7, 30
     network, domain = sl.MLP(1, width, 1), sl.Box([-1.0], [1.0])
-    theta = np.concatenate([generator.uniform(0.1, 0.5, width), generator.uniform(-1, 1, width), generator.standard_normal(width), [0]])
+    theta = np.concatenate(
+        [generator.uniform(0.1, 0.5, width), generator.uniform(-1, 1, width), generator.standard_normal(width), [0]]
+    )
     with mpmath.workdps(120):
         w, b, a = ([mpmath.mpf(float(v)) for v in theta[i * width : (i + 1) * width]] for i in range(3))
         gramian = mpmath.zeros(3 * width + 1)

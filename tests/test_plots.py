@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 from oracles import unsolved
 
 import sketchlab as sl
+from sketchlab import optimality
 
 
 def untrained(problem, **settings):
@@ -30,10 +33,28 @@ LINE, PLANE, MORE, UNSOLVED = (
     untrained(problem, optimizer="sngd")
     for problem in (*(sl.PROBLEMS[name]() for name in ("poisson_1d", "poisson_2d", "poisson_5d")), unsolved())
 )
-SPECTRUM = sl.Spectrum(jnp.array([3.0, 1.0, 0.0]), jnp.eye(3), jnp.eye(3))
+SPECTRUM = sl.Spectrum(jnp.array([3.0, 1.0, 0.0]), jnp.eye(3), jnp.eye(3), conditions=(("interior", 2), ("boundary", 1)))
+NORMS = optimality.Norms(np.array([2.0, 1.5]), np.array([3.0, 2.5]))
+EXPERIMENT = sl.NearOptimality(
+    rank=5,
+    oversampling=6,
+    route="range",
+    largest=10.0,
+    floor=1e-15,
+    optimum=optimality.Norms(1.0, 2.0),
+    errors={(sketch, q): NORMS for sketch in ("gaussian", "columns") for q in (0, 1)},
+    bounds={q: optimality.Bounds(optimality.Norms(5.0, 6.0), optimality.Norms(7.0, 8.0)) for q in (0, 1)},
+)
+ONE_LAYER = sl.MLP(1, 4, 1)
+BOUND = sl.decay_bound(ONE_LAYER, np.linspace(-1, 1, ONE_LAYER.size), sl.Box([0.0], [1.0]), count=9)
 
 DRAWINGS = {
     "spectrum": lambda ax: sl.plot_spectrum(SPECTRUM, ax=ax),
+    "spectrum history": lambda ax: sl.plot_spectrum_history(LINE, ax=ax),
+    "shares": lambda ax: sl.plot_shares(SPECTRUM, ax=ax),
+    "near-optimality": lambda ax: sl.plot_near_optimality(EXPERIMENT, ax=ax),
+    "decay bound": lambda ax: sl.plot_decay_bound(BOUND, SPECTRUM, ax=ax),
+    "memory": lambda ax: sl.plot_memory([10, 100], {"full": [10**6, 10**8], "sketch": [10**6, 10**7]}, at_hand=10**9, ax=ax),
     "convergence": lambda ax: sl.plot_convergence(LINE, ax=ax),
     "solution 1d": lambda ax: sl.plot_solution(LINE, ax=ax),
     "solution 2d": lambda ax: sl.plot_solution(PLANE, ax=ax),
@@ -61,7 +82,10 @@ def test_without_axes_a_plot_makes_one_figure():
 
 def test_spectrum_marks_rank_and_damping_and_leaves_zeros_out():
     ax = sl.plot_spectrum(SPECTRUM, rank=2, damping=1e-3)
-    eigenvalues, rank, damping = ax.lines
+    eigenvalues, floor, squared_floor, rank, damping = ax.lines
+    epsilon = np.finfo(float).eps
+    assert [line.get_ydata()[0] for line in (floor, squared_floor)] == [9 * epsilon**2, 9 * epsilon]
+    assert [text.get_text() for text in ax.texts] == ["rounding of J", "rounding of JᵀJ"]
     np.testing.assert_array_equal(eigenvalues.get_ydata(), [9, 1, np.nan])
     assert list(rank.get_xdata()) == [2, 2]
     assert list(damping.get_ydata()) == [1e-3, 1e-3]
@@ -70,7 +94,7 @@ def test_spectrum_marks_rank_and_damping_and_leaves_zeros_out():
 
 def test_several_spectra_are_told_apart_by_dashes():
     ax = sl.plot_spectrum({"full": SPECTRUM, "sketched": SPECTRUM})
-    assert [line.get_label() for line in ax.lines] == ["full", "sketched"]
+    assert [line.get_label() for line in ax.lines[:2]] == ["full", "sketched"]
     assert ax.lines[0].get_linestyle() != ax.lines[1].get_linestyle()
 
 
@@ -123,3 +147,63 @@ def test_a_refused_plot_leaves_no_figure_behind():
         with pytest.raises(sl.InputError):
             refused()
         assert plt.get_fignums() == []
+
+
+def test_spectrum_draws_the_floors_of_each_precision():
+    single = sl.Spectrum(*(part.astype("float32") for part in (SPECTRUM.singular_values, SPECTRUM.left, SPECTRUM.right)))
+    ax = sl.plot_spectrum({"double": SPECTRUM, "single": single})
+    assert [text.get_text() for text in ax.texts][2:] == ["rounding of J, float32", "rounding of JᵀJ, float32"]
+
+
+def test_spectrum_history_shows_the_logarithm_step_by_step():
+    run = untrained(sl.PROBLEMS["poisson_1d"]())
+    run.history.eigenvalues[:, 1] = [0.1, 0.01, 0.0]
+    image = sl.plot_spectrum_history(run).collections[0].get_array()
+    np.testing.assert_allclose(np.ma.filled(image, np.nan).reshape(2, 3)[1], [-1, -2, np.nan])
+    first_order = dataclasses.replace(run, history=dataclasses.replace(run.history, eigenvalues=np.zeros((3, 0))))
+    with pytest.raises(sl.InputError, match="looks at no eigenvalues"):
+        sl.plot_spectrum_history(first_order)
+
+
+def test_shares_need_conditions():
+    with pytest.raises(sl.InputError, match="made from a matrix and knows no conditions"):
+        sl.plot_shares(sl.full_spectrum(sl.from_matrix(jnp.eye(3))))
+
+
+def test_near_optimality_draws_every_sketch_the_optimum_and_both_bounds():
+    ax = sl.plot_near_optimality(EXPERIMENT, norm="frobenius")
+    points = [line for line in ax.lines if line.get_linestyle() == "None"]
+    assert len(points) == 4
+    np.testing.assert_array_equal(points[0].get_ydata(), [3.0, 2.5])
+    assert len({line.get_marker() for line in points}) == 2
+    heights = {segment[0][1] for lines in ax.collections for segment in lines.get_segments()}
+    assert heights == {6.0, 8.0}
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels[:2] == ["gaussian", "columns"] and "best of rank 5" in labels
+    with pytest.raises(sl.InputError, match="norm = 'nuclear'"):
+        sl.plot_near_optimality(EXPERIMENT, norm="nuclear")
+
+
+def test_decay_bound_draws_measurement_and_both_bounds():
+    ax = sl.plot_decay_bound(BOUND, SPECTRUM)
+    drawn = {line.get_label(): line.get_ydata() for line in ax.lines}
+    np.testing.assert_array_equal(drawn["bound by the largest |w|"], BOUND.plain)
+    np.testing.assert_array_equal(drawn["sharpened: steep neurons set aside"], BOUND.eigenvalues)
+
+
+@pytest.mark.parametrize("name", ["poisson_1d", "poisson_2d"])
+def test_eigenfunctions_are_drawn_one_an_axes_and_scaled_alike_both_ways(name):
+    problem = sl.PROBLEMS[name]()
+    network = sl.MLP(problem.dim, 4, 1)
+    theta = np.linspace(-1, 1, network.size)
+    spectrum = sl.spectrum(problem, network, theta, points=40)
+    axes = sl.plot_eigenfunctions(problem, network, theta, spectrum, indices=(1, 4))
+    assert len(axes) == 2 and len(plt.get_fignums()) == 1
+    assert "i = 4" in axes[1].get_title()
+    given = plt.subplots(1, 2)[1]
+    assert sl.plot_eigenfunctions(problem, network, theta, spectrum, indices=(1, 4), axes=given) == list(given)
+    if problem.dim == 2:
+        low, high = axes[0].collections[0].get_clim()
+        assert low == -high < 0
+    with pytest.raises(sl.InputError, match="index = 99"):
+        sl.plot_eigenfunctions(problem, network, theta, spectrum, indices=(99,))

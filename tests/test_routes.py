@@ -14,7 +14,7 @@ KEY = jax.random.key(0)
 
 @pytest.mark.parametrize("route", sl.ROUTES)
 @pytest.mark.parametrize("sketch", sl.SKETCHES)
-@pytest.mark.parametrize("rows, columns", [(30, 24), (24, 30), (24, 24)])
+@pytest.mark.parametrize("rows, columns", [(30, 24), (24, 30)])
 def test_at_full_rank_every_route_and_sketch_is_the_dense_spectrum(route, sketch, rows, columns):
     matrix = matrix_with(np.linspace(2, 1, 24), rows, columns)[0]
     found = sl.sketched_spectrum(sl.from_matrix(matrix), 24, key=KEY, route=route, sketch=sketch, oversampling=0)
@@ -25,17 +25,15 @@ def test_at_full_rank_every_route_and_sketch_is_the_dense_spectrum(route, sketch
 
 @pytest.mark.parametrize("route", sl.ROUTES)
 @pytest.mark.parametrize("name", SPECTRA)
-@pytest.mark.parametrize("q", [0, 1])
-def test_the_error_estimate_holds_on_prescribed_spectra(route, name, q):
-    if route == "single-pass" and q:
-        pytest.skip("a single pass has no power iterations")
+def test_the_error_estimate_holds_on_prescribed_spectra(route, name):
     s = SPECTRA[name]
     jacobian = sl.from_matrix(matrix_with(s, 120, 100)[0])
-    compute = jax.jit(lambda key: sl.sketched_spectrum(jacobian, 15, key=key, route=route, power_iterations=q))
+    compute = jax.jit(lambda key: sl.sketched_spectrum(jacobian, 15, key=key, route=route))
     for seed in range(10):
         found = compute(jax.random.key(seed))
         rounding = 1e-7 if found.squared else 1e-13
         assert np.all(np.abs(np.asarray(found.singular_values) - s[:15]) <= found.error + rounding)
+        assert s[15] <= found.singular_values[-1] + found.error + rounding
         assert found.error >= s[30] / 10
         np.testing.assert_allclose(found.right.T @ found.right, np.eye(15), atol=1e-10)
 
@@ -96,9 +94,8 @@ def test_a_decaying_spectrum_ends_in_rounding_errors_and_never_in_nan(route):
 def test_zero_is_a_matrix_too():
     for route in sl.ROUTES:
         found = sl.sketched_spectrum(sl.from_matrix(jnp.zeros((20, 30))), 4, key=KEY, route=route)
-        if route == "nystrom":
-            continue
         np.testing.assert_array_equal(found.singular_values, 0)
+        assert found.error < 1e-100
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,240 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from oracles import broken, cauchy_riemann
+
+import sketchlab as sl
+import sketchlab.spectra
+from sketchlab.memory import FIT, rank_for
+
+HEAT = sl.PROBLEMS["heat_1d"]()
+NETWORK = sl.MLP(2, 8, 2)
+THETA = np.random.default_rng(0).standard_normal(NETWORK.size) * 0.7
+
+
+def spectrum_with(eigenvalues, squared=False):
+    s = jnp.sqrt(jnp.asarray(eigenvalues))
+    return sl.Spectrum(s, jnp.eye(s.size), jnp.eye(s.size), squared=squared)
+
+
+@pytest.fixture(scope="module")
+def full():
+    return sl.spectrum(HEAT, NETWORK, THETA, points=150)
+
+
+@pytest.fixture(scope="module")
+def matrix():
+    return np.asarray(sl.jacobian(HEAT, NETWORK, THETA, points=150).dense())
+
+
+def test_the_full_spectrum_is_that_of_the_jacobian(full, matrix):
+    np.testing.assert_allclose(full.singular_values, np.linalg.svd(matrix, compute_uv=False), rtol=1e-10, atol=1e-14)
+    assert full.shape == matrix.shape == (150, NETWORK.size)
+    assert (full.route, full.error, full.squared) == ("full", 0, False)
+
+
+@pytest.mark.parametrize("route", sl.ROUTES)
+def test_every_route_finds_the_leading_eigenvalues_of_a_problem(route, full):
+    found = sl.spectrum(HEAT, NETWORK, THETA, rank=40, route=route, points=150)
+    # A single pass solves for J with random coefficients: its leading eigenvalues are as wrong as its last ones.
+    np.testing.assert_allclose(found.eigenvalues[:20], full.eigenvalues[:20], rtol=0.05 if route == "single-pass" else 1e-6)
+    assert found.conditions == full.conditions
+    assert np.all(np.abs(found.singular_values - full.singular_values[:40]) <= found.error + 1e-7 * full.singular_values[0])
+
+
+def test_shares_are_the_squares_of_a_conditions_rows(full, matrix):
+    assert dict(full.conditions) == {
+        "interior": 120,
+        "lower face of axis 0": 10,
+        "upper face of axis 0": 10,
+        "lower face of axis 1": 10,
+    }
+    shares = full.shares
+    assert list(shares) == HEAT.names
+    np.testing.assert_allclose(sum(shares.values()), 1, rtol=1e-12)
+    images = matrix @ np.asarray(full.right)
+    np.testing.assert_allclose(shares["interior"][:10], (images[:120] ** 2).sum(0)[:10] / full.eigenvalues[:10], rtol=1e-8)
+
+
+def test_shares_of_a_bare_matrix_are_unknown():
+    assert sl.full_spectrum(sl.from_matrix(jnp.eye(3))).shares == {}
+
+
+def test_each_conditions_own_gramian_adds_up_to_the_whole(full):
+    parts = sl.condition_spectra(HEAT, NETWORK, THETA, points=150)
+    assert list(parts) == HEAT.names
+    np.testing.assert_allclose(sum(jnp.sum(part.eigenvalues) for part in parts.values()), jnp.sum(full.eigenvalues), rtol=1e-12)
+    np.testing.assert_allclose(
+        sum(part.right * part.eigenvalues @ part.right.T for part in parts.values()),
+        full.right * full.eigenvalues @ full.right.T,
+        atol=1e-10 * float(full.eigenvalues[0]),
+    )
+    assert parts["interior"].conditions == (("interior", 120),)
+
+
+def test_conditions_on_one_region_get_numbers_and_components_their_rows():
+    problem = cauchy_riemann()
+    twice = sl.Problem("twice", problem.domain, [*problem.conditions, problem.conditions[0]], outputs=2)
+    found = sl.spectrum(twice, sl.MLP(2, 4, 1, 2), points=[7, 5, 3])
+    assert found.conditions == (("interior (1)", 14), ("boundary", 10), ("interior (2)", 6))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_permuting_points_or_hidden_units_changes_no_eigenvalue(seed, full):
+    generator = np.random.default_rng(seed)
+    least_squares = sl.LeastSquares(HEAT, NETWORK)
+    points = HEAT.sample(150, seed=0)
+    shuffled = tuple(jnp.asarray(generator.permutation(x)) for x in points)
+    values = sl.full_spectrum(sl.from_matrix(jax.jit(least_squares.jacobian)(jnp.asarray(THETA), shuffled)))
+    np.testing.assert_allclose(values.singular_values, full.singular_values, rtol=1e-9, atol=1e-13)
+    order = generator.permutation(NETWORK.width)
+    (w, b), (v, c), (a, d) = (tuple(map(np.asarray, layer)) for layer in NETWORK.unflatten(jnp.asarray(THETA)))
+    theta = np.concatenate([part.ravel() for part in (w[order], b[order], v[:, order], c, a, d)])
+    permuted = sl.spectrum(HEAT, NETWORK, theta, points=150)
+    np.testing.assert_allclose(permuted.singular_values, full.singular_values, rtol=1e-9, atol=1e-13)
+
+
+def test_tangent_functions_at_the_points_are_the_rows_of_the_jacobian(full, matrix):
+    points = HEAT.sample(150, seed=0)
+    vectors = np.asarray(full.right[:, :3])
+    condition, x = HEAT.conditions[0], points[0]
+    values = sl.tangent_functions(HEAT, NETWORK, THETA, vectors, x, condition=condition)
+    scale = (condition.weight * HEAT.domain.measure("interior") / len(x)) ** 0.5
+    np.testing.assert_allclose(scale * np.asarray(values), matrix[: len(x)] @ vectors, rtol=1e-8, atol=1e-10)
+    step = 1e-6 * vectors[:, 0]
+    solution = sl.LeastSquares(HEAT, NETWORK).solution
+    difference = (solution(jnp.asarray(THETA + step), x) - solution(jnp.asarray(THETA - step), x)) / 2e-6
+    np.testing.assert_allclose(
+        sl.tangent_functions(HEAT, NETWORK, THETA, vectors[:, :1], x)[:, 0], difference, rtol=1e-5, atol=1e-7
+    )
+
+
+def test_tangent_functions_of_a_system_have_all_outputs():
+    problem, network = cauchy_riemann(), sl.MLP(2, 4, 1, 2)
+    assert sl.tangent_functions(problem, network, np.ones(network.size), np.eye(network.size)[:, :3], np.ones((5, 2))).shape == (
+        5,
+        2,
+        3,
+    )
+
+
+@pytest.mark.parametrize("vectors, x", [(np.ones((3, 1)), np.ones((2, 2))), (np.ones((NETWORK.size, 1)), np.ones((2, 3)))])
+def test_tangent_functions_name_what_does_not_fit(vectors, x):
+    with pytest.raises(sl.InputError, match=r"of shape .* do not fit"):
+        sl.tangent_functions(HEAT, NETWORK, THETA, vectors, x)
+
+
+def test_effective_dimension_counts_what_is_above_the_damping():
+    found = spectrum_with([1.0] * 10 + [1e-12] * 10)
+    np.testing.assert_allclose(found.effective_dimension(1e-6), 10, rtol=1e-5)
+    np.testing.assert_allclose(found.effective_dimension(jnp.array([1.0, 1e-12])), [5, 15], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "law, values", [("exponential", 3 * np.exp(-0.5 * np.arange(1, 41))), ("algebraic", 3 * np.arange(1.0, 41) ** -2.5)]
+)
+def test_the_better_law_of_decay_is_named(law, values):
+    fit = sl.fit_decay(spectrum_with(values))
+    assert fit.law == law and fit.error < 1e-8 < 0.1 < fit.other_error
+    np.testing.assert_allclose((fit.rate, fit.constant), (0.5 if law == "exponential" else 2.5, 3), rtol=1e-6)
+    np.testing.assert_allclose(fit([1, 7]), values[[0, 6]], rtol=1e-6)
+
+
+def test_a_fit_leaves_rounding_errors_out():
+    values = np.exp(-2.0 * np.arange(60))
+    clean = sl.fit_decay(spectrum_with(values))
+    noisy = sl.fit_decay(spectrum_with(np.maximum(values, 1e-32)))
+    np.testing.assert_allclose((noisy.rate, clean.rate), 2, rtol=1e-3)
+    with pytest.raises(sl.InputError, match="2 eigenvalues above the noise floor"):
+        sl.fit_decay(spectrum_with([1.0, 0.5, 1e-17], squared=True))
+
+
+def test_noise_floors_follow_precision_and_squaring():
+    one = spectrum_with([4.0, 1.0])
+    np.testing.assert_allclose(one.noise_floor, 4 * np.finfo(float).eps ** 2)
+    np.testing.assert_allclose(spectrum_with([4.0, 1.0], squared=True).noise_floor, 4 * np.finfo(float).eps)
+    single = sl.spectrum(HEAT, NETWORK, points=100, dtype="float32")
+    assert single.dtype == "float32"
+    np.testing.assert_allclose(single.noise_floor, single.eigenvalues[0] * np.finfo(np.float32).eps ** 2, rtol=1e-5)
+
+
+def test_float32_is_right_down_to_its_own_floor():
+    double, single = (
+        np.asarray(sl.spectrum(HEAT, NETWORK, THETA, points=150, dtype=d).eigenvalues) for d in ("float64", "float32")
+    )
+    above = double > 1e3 * np.finfo(np.float32).eps ** 2 * double[0]
+    assert 20 < above.sum() < 150
+    np.testing.assert_allclose(single[above], double[above], rtol=0.1)
+
+
+@pytest.mark.parametrize("activation", sl.ACTIVATIONS)
+def test_every_activation_has_a_spectrum(activation):
+    found = sl.spectrum(HEAT, sl.MLP(2, 6, 1, activation=activation), points=60, rank=10)
+    assert found.rank == 10 and np.all(np.isfinite(found.eigenvalues))
+
+
+def test_the_same_call_is_compiled_once():
+    before = sketchlab.spectra._compile.cache_info()
+    for seed in range(2):
+        sl.spectrum(HEAT, NETWORK, rank=9, points=61, seed=seed)
+    after = sketchlab.spectra._compile.cache_info()
+    assert (after.misses - before.misses, after.hits - before.hits) == (1, 1)
+
+
+@pytest.mark.parametrize("rank", [None, 90])
+def test_what_memory_cannot_hold_is_refused_before_it_runs(rank, monkeypatch):
+    needed = sl.spectrum_bytes(HEAT, NETWORK, points=150, rank=rank)
+    memory = int(0.9 * needed / FIT)
+    monkeypatch.setattr("sketchlab.spectra.memory_at_hand", lambda: memory)
+    what = "full spectrum" if rank is None else "spectrum of rank 90"
+    with pytest.raises(
+        sl.InputError, match=rf"the {what} of J, 150 × {NETWORK.size}, takes about .* GiB, .* GiB are at hand"
+    ) as refusal:
+        sl.spectrum(HEAT, NETWORK, points=150, rank=rank)
+    fits = int(str(refusal.value).rsplit("rank = ", 1)[1].split()[0])
+    assert sl.spectrum(HEAT, NETWORK, points=150, rank=fits).rank == fits
+    monkeypatch.setattr("sketchlab.spectra.memory_at_hand", lambda: 1000)
+    with pytest.raises(sl.InputError, match="take fewer points or a smaller network"):
+        sl.spectrum(HEAT, NETWORK, points=150, rank=rank)
+    with pytest.raises(sl.InputError, match="J, 150 × 105, takes"):
+        sl.jacobian(HEAT, NETWORK, points=150)
+
+
+@pytest.mark.parametrize("route", sl.ROUTES)
+def test_the_rank_that_is_said_to_fit_does(route, monkeypatch):
+    network, memory = sl.MLP(2, 128, 2), 2**28
+    monkeypatch.setattr("sketchlab.training.memory_at_hand", lambda: memory)
+    rank = rank_for(1000, network.size, 8, memory)
+    assert rank > 50
+    assert sl.spectrum_bytes(HEAT, network, points=1000, rank=rank, route=route) < FIT * memory
+
+
+@pytest.mark.parametrize("rank", [None, 3])
+def test_a_jacobian_that_is_no_number_is_an_error_and_not_a_spectrum(rank):
+    with pytest.raises(sl.InputError, match="J of 'broken' has entries that are not numbers"):
+        sl.spectrum(broken(), sl.MLP(1, 4, 1), points=20, rank=rank)
+
+
+def test_in_blocks_of_rows_the_spectrum_is_the_same(monkeypatch, full):
+    monkeypatch.setattr("sketchlab.spectra.choose_block", lambda *_: 40)
+    for route in sl.ROUTES:
+        found = sl.spectrum(HEAT, NETWORK, THETA, rank=30, route=route, points=150)
+        np.testing.assert_allclose(found.eigenvalues[:10], full.eigenvalues[:10], rtol=0.05 if route == "single-pass" else 1e-6)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"rank": 0}, "rank = 0"),
+        ({"rank": 60}, r"rank \+ oversampling = 66 exceeds min\(N, P\) = 60"),
+        ({"rank": 5, "power_iterations": -1}, "power_iterations = -1"),
+        ({"rank": 5, "sketch": "gausian"}, "Did you mean 'gaussian'"),
+        ({"rank": 5, "route": "rang"}, "Did you mean 'range'"),
+        ({"dtype": "float16"}, "float16"),
+        ({"theta": np.ones(3)}, r"theta has shape \(3,\)"),
+    ],
+)
+def test_bad_input_is_named(options, message):
+    with pytest.raises(sl.InputError, match=message):
+        sl.spectrum(HEAT, NETWORK, points=60, **options)
