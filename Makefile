@@ -5,9 +5,10 @@ supported = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c '$(supported)' 2>/dev/null && echo $$p && break; done)
 
 help:
-	@echo "make lab    install into .venv on the first run, then open the notebooks in JupyterLab"
-	@echo "make test   install likewise, then run every test and every notebook"
-	@echo "make clean  remove .venv, caches and build output"
+	@echo "make lab      install into .venv on the first run, then open the notebooks in JupyterLab"
+	@echo "make test     install likewise, then run every test and every notebook"
+	@echo "make figures  draw the figures of docs/ anew"
+	@echo "make clean    remove .venv, caches and build output"
 
 # Large arrays in large pages (glibc 2.35 and later; else ignored): a step with a large Jacobian is a fifth faster.
 lab: .venv/.installed
@@ -25,8 +26,12 @@ test: .venv/.installed
 	.venv/bin/python -m pip install -e ".[lab,test]"
 	@touch $@
 
+# Every figure of docs/spectra.md.
+figures: .venv/.installed
+	.venv/bin/python docs/make_figures.py
+
 clean:
 	rm -rf .venv build dist .pytest_cache .ruff_cache
 	find sketchlab tests notebooks -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
 
-.PHONY: help lab test clean
+.PHONY: help lab test figures clean

@@ -135,13 +135,15 @@ class LeastSquares:
                 raise InputError(f"problem {self.problem.name!r} has {name} = {asked}, but the network has {name} = {given}.")
         theta, x = (jax.ShapeDtypeStruct((size,), jnp.result_type(float)) for size in (self.network.size, self.problem.dim))
         parameters = jax.eval_shape(self.network.unflatten, theta)
-        for condition in self.problem.conditions:
-            shape = jax.eval_shape(self._pointwise(condition), parameters, x).shape
+        shapes = [jax.eval_shape(self._pointwise(condition), parameters, x).shape for condition in self.problem.conditions]
+        for condition, shape in zip(self.problem.conditions, shapes, strict=True):
             if len(shape) > 1:
                 raise InputError(
                     f"the residual on the {condition.region} of {self.problem.name!r} has shape {shape} at one point: "
                     "return a scalar, or a vector for several equations."
                 )
+        # Not a field: it follows from the problem.
+        object.__setattr__(self, "_components", [int(np.prod(shape)) for shape in shapes])
 
     def solution(self, theta: jax.Array, x: jax.Array) -> jax.Array:
         """Evaluate the network at many points: `theta` (P,), `x` (n, d) -> (n,) or (n, outputs)."""
@@ -192,7 +194,7 @@ class LeastSquares:
         count = -(-sum(len(x) for x in points) // check_integer("block", block, 1))
         parameters = self.network.unflatten(theta)
         rows = [row for row, _ in self.scaled_rows(points)]
-        components = [height // len(x) for height, x in zip(self.heights(points), points, strict=True)]
+        components = self._components
 
         def heights(x):
             return [m * len(y) for m, y in zip(components, x, strict=True)]
@@ -257,10 +259,7 @@ class LeastSquares:
 
     def heights(self, points: Points) -> list[int]:
         """Return the number of residual rows of each condition at these points."""
-        theta = jax.ShapeDtypeStruct((self.network.size,), jnp.result_type(float))
-        parameters = jax.eval_shape(self.network.unflatten, theta)
-        point = jax.ShapeDtypeStruct((self.problem.dim,), theta.dtype)
-        return [x.shape[0] * jax.eval_shape(row, parameters, point).size for row, x in self.scaled_rows(points)]
+        return [x.shape[0] * components for x, components in zip(points, self._components, strict=True)]
 
     def rows(self, points: Points) -> int:
         """Return N, the number of residual rows at these points."""

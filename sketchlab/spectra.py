@@ -105,7 +105,7 @@ def spectrum_bytes(
     Parameters as there.
     """
     dtype = check_dtype(dtype)
-    least_squares = LeastSquares(problem, network)
+    least_squares = _least_squares(problem, network)
     shapes = tuple(x.shape for x in sample(problem, points, 0, dtype, uniform))
     return _compile(_hold(least_squares, shapes, rank, dtype), shapes, dtype, rank, route, "gaussian", 0)[1]
 
@@ -223,12 +223,16 @@ def fit_decay(spectrum: Spectrum) -> Decay:
     return Decay(law, *fits[law], fits[other][2])
 
 
+# Checking a problem traces it: once is enough.
+_least_squares = functools.lru_cache(maxsize=32)(LeastSquares)
+
+
 def _set_up(problem, network, theta, points, seed, dtype, sampler):
     dtype = check_dtype(dtype)
     points = sample(problem, points, seed, dtype, sampler)
     init_key, sketch_key, _ = jax.random.split(jax.random.key(seed), 3)
     theta = network.init(key=init_key, dtype=dtype) if theta is None else check_theta(theta, network, dtype)
-    return LeastSquares(problem, network), theta, points, sketch_key
+    return _least_squares(problem, network), theta, points, sketch_key
 
 
 def _compute(least_squares, theta, points, key, rank, route="range", sketch="gaussian", power_iterations=0):
@@ -261,7 +265,8 @@ def _hold(least_squares, shapes, rank, dtype):
     if rank is None:
         return least_squares
     rows = least_squares.rows([jax.ShapeDtypeStruct(shape, dtype) for shape in shapes])
-    return replace(least_squares, block=choose_block(None, rows, least_squares.network.size, dtype))
+    block = choose_block(None, rows, least_squares.network.size, dtype)
+    return least_squares if block is None else replace(least_squares, block=block)
 
 
 @functools.lru_cache(maxsize=32)
