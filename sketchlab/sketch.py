@@ -255,7 +255,7 @@ def nystrom_route(jacobian: Jacobian, rank: int, columns: int, draw: Draw, power
     image = jacobian.matmat(jnp.concatenate([test_matrix, probes], axis=1))
     gramian = jacobian.rmatmat(image)
     precision = jnp.finfo(jacobian.dtype)
-    shift = jnp.maximum(precision.eps * jnp.linalg.norm(gramian[:, :columns]), precision.tiny)
+    shift = jnp.maximum(precision.eps * jnp.linalg.norm(gramian[:, :columns]), precision.tiny**0.5)
     shifted = gramian[:, :columns] + shift * test_matrix
     core = test_matrix.T @ shifted
     upper = jnp.linalg.cholesky((core + core.T) / 2, upper=True)

@@ -44,6 +44,21 @@ def test_dtype_is_kept():
     assert sl.MLP(dim=1, width=4).init(key=jax.random.key(0), dtype=jnp.float32).dtype == jnp.float32
 
 
+@pytest.mark.parametrize("name", sl.ACTIVATIONS)
+def test_every_activation_is_applied_to_hidden_units_only_and_has_two_derivatives(name):
+    network = sl.MLP(dim=1, width=3, depth=1, activation=name)
+    theta = jnp.linspace(0.2, 1.5, network.size)
+    (w, b), (a, c) = network.unflatten(theta)
+    expected = a[0] @ sl.ACTIVATIONS[name](w[:, 0] * 0.7 + b) + c[0]
+    assert network.apply(theta, jnp.array([0.7])) == pytest.approx(float(expected))
+    assert abs(jax.hessian(network.apply, argnums=1)(theta, jnp.array([0.7]))[0, 0]) > 1e-3
+
+
+def test_an_unknown_activation_is_named():
+    with pytest.raises(sl.InputError, match="unknown activation 'tahn'. Did you mean 'tanh'"):
+        sl.MLP(dim=1, activation="tahn")
+
+
 @pytest.mark.parametrize("name", ["dim", "width", "depth", "outputs"])
 @pytest.mark.parametrize("value", [0, -3, 2.0, "8", True])
 def test_bad_sizes_are_named(name, value):

@@ -94,8 +94,8 @@ def test_a_decaying_spectrum_ends_in_rounding_errors_and_never_in_nan(route):
 def test_zero_is_a_matrix_too():
     for route in sl.ROUTES:
         found = sl.sketched_spectrum(sl.from_matrix(jnp.zeros((20, 30))), 4, key=KEY, route=route)
-        np.testing.assert_array_equal(found.singular_values, 0)
-        assert found.error < 1e-100
+        np.testing.assert_allclose(found.singular_values, 0, atol=1e-60)
+        assert found.error < 1e-60
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_range_error_stays_below_the_bound_on_average():
 def test_small_singular_values_survive_the_range_finder(q):
     s = np.logspace(0, -12, 25)
     jacobian = jacobian_with(s, 60, 50)
-    basis = sl.range_finder(jacobian, gaussian(25, 50, key=KEY), power_iterations=q)
+    basis = sl.range_finder(jacobian, gaussian(25, 50, key=KEY), power_iterations=q, key=KEY)
     found = np.asarray(sl.rayleigh_ritz(jacobian, basis).singular_values)
     np.testing.assert_allclose(basis.T @ basis, np.eye(25), atol=1e-12)
     np.testing.assert_allclose(found, s, rtol=0.02)

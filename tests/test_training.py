@@ -312,7 +312,7 @@ def test_spectrum_is_full_by_default_and_sketched_by_rank():
     assert (full.rank, sketched.rank) == (19, 5)
     np.testing.assert_allclose(sketched.eigenvalues, full.eigenvalues[:5], rtol=1e-4)
     with pytest.raises(sl.InputError, match=r"exceeds min\(N, P\) = 19"):
-        sl.spectrum(problem, NETWORK, theta, rank=10, points=40)
+        sl.spectrum(problem, NETWORK, theta, rank=14, points=40)
 
 
 @pytest.mark.parametrize(
