@@ -204,6 +204,9 @@ class LeastSquares:
             return from_column_blocks(_derivatives(rows, jax.lax.optimization_barrier((parameters, side))[0], x, PIECE))
 
         def matmat(a):
+            if count == 1:
+                return pieces(points, a).matmat(a)
+
             def of_block(x):
                 return tuple(_cut(pieces(x, a).matmat(a), heights(x)))
 
@@ -213,6 +216,10 @@ class LeastSquares:
             return jnp.concatenate([part.reshape(-1, a.shape[1]) for part in parts])
 
         def rmatmat(b):
+            # A single block has nothing to be added to.
+            if count == 1:
+                return pieces(points, b).rmatmat(b)
+
             def of_block(x, sides):
                 side = jnp.concatenate([side.reshape(-1, b.shape[1]) for side in sides])
                 return pieces(x, side).rmatmat(side)

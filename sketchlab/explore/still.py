@@ -1,0 +1,45 @@
+"""Still figures in a notebook, with words for those who cannot see them."""
+
+import base64
+import html
+import io
+
+import matplotlib.pyplot as plt
+from IPython.display import HTML
+from matplotlib.axes import Axes
+
+from sketchlab.validation import InputError
+
+
+def show(ax: Axes, *, alt: str, caption: str = "") -> HTML:
+    """Turn the figure of `ax` into a picture with alternative text, and close it.
+
+    Parameters
+    ----------
+    ax : Axes
+        As a ``plot_*`` function returns it.
+    alt : str
+        What is to be seen, for a screen reader.
+    caption : str
+        Below the picture.
+
+    Returns
+    -------
+    HTML
+        The last line of a cell displays it.
+
+    Raises
+    ------
+    InputError
+        If `alt` is empty.
+    """
+    if not alt.strip():
+        raise InputError("alt is empty: say in a sentence what the figure shows.")
+    picture = io.BytesIO()
+    ax.figure.savefig(picture, format="png", dpi=100)
+    plt.close(ax.figure)
+    source = base64.b64encode(picture.getvalue()).decode()
+    return HTML(
+        f'<figure style="margin: 0"><img style="max-width: 100%" alt="{html.escape(alt)}" src="data:image/png;base64,{source}">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )

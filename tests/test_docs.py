@@ -1,0 +1,33 @@
+"""The pages under docs/ show what the script draws, and say it in words too."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+specification = importlib.util.spec_from_file_location("make_figures", DOCS / "make_figures.py")
+make_figures = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(make_figures)
+
+
+def test_every_figure_is_drawn_shown_and_described():
+    page = (DOCS / "spectra.md").read_text()
+    shown = dict(re.findall(r"!\[([^\]]*)\]\(figures/(\w+)\.png\)", page))
+    assert sorted(shown.values()) == sorted(make_figures.FIGURES)
+    assert min(map(len, shown)) > 40
+    for name in make_figures.FIGURES:
+        assert (DOCS / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_script_draws_a_figure_into_its_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(make_figures, "FOLDER", tmp_path / "figures")
+    monkeypatch.setattr("sys.argv", ["make_figures.py", "decay_bound"])
+    make_figures.main()
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["decay_bound.png"]
+    assert plt.get_fignums() == []
+    monkeypatch.setattr("sys.argv", ["make_figures.py", "decay"])
+    with pytest.raises(SystemExit, match="unknown figure 'decay'"):
+        make_figures.main()
