@@ -20,7 +20,7 @@ from sketchlab.memory import FIT, bytes_of, compiler_options, memory_at_hand, ra
 from sketchlab.networks import MLP
 from sketchlab.problems import Condition, Problem
 from sketchlab.residuals import Jacobian, LeastSquares, from_column_blocks
-from sketchlab.sketch import sketched_spectrum
+from sketchlab.sketch import OVERSAMPLING, sketched_spectrum
 from sketchlab.training import check_dtype, check_theta, choose_block, sample
 from sketchlab.validation import InputError
 
@@ -63,6 +63,11 @@ def spectrum(
         If the computation does not fit into memory: nothing large was allocated then. If J has entries that are not numbers, if
         the sketch does not fit into min(N, P), and for whatever else does not fit.
     """
+    if rank is None and (route, sketch, power_iterations) != ("range", "gaussian", 0):
+        raise InputError(
+            f"route = {route!r}, sketch = {sketch!r}, power_iterations = {power_iterations!r} are for a sketch: "
+            "give its rank too."
+        )
     least_squares, theta, points, key = _set_up(problem, network, theta, points, seed, dtype, sampler)
     return _compute(least_squares, theta, points, key, rank, route, sketch, power_iterations)
 
@@ -241,9 +246,8 @@ def _compute(least_squares, theta, points, key, rank, route="range", sketch="gau
     least_squares = _hold(least_squares, shapes, rank, theta.dtype)
     compiled, needed = _compile(least_squares, shapes, theta.dtype, rank, route, sketch, power_iterations)
     if needed > FIT * (memory := memory_at_hand()):
-        smaller = min(
-            rank_for(rows, theta.size, theta.dtype.itemsize, memory), min(rows, theta.size) if rank is None else rank - 1
-        )
+        largest = min(rows, theta.size) - OVERSAMPLING if rank is None else rank - 1
+        smaller = min(rank_for(rows, theta.size, theta.dtype.itemsize, memory), largest)
         raise InputError(
             f"the {'full spectrum' if rank is None else f'spectrum of rank {rank}'} of J, {rows} × {theta.size}, takes about "
             f"{needed / 2**30:.3g} GiB, {memory / 2**30:.3g} GiB are at hand: "

@@ -231,6 +231,8 @@ def test_in_blocks_of_rows_the_spectrum_is_the_same(monkeypatch, full):
         ({"rank": 5, "power_iterations": -1}, "power_iterations = -1"),
         ({"rank": 5, "sketch": "gausian"}, "Did you mean 'gaussian'"),
         ({"rank": 5, "route": "rang"}, "Did you mean 'range'"),
+        ({"route": "kernel"}, "route = 'kernel', .* are for a sketch: give its rank too"),
+        ({"power_iterations": 1}, "power_iterations = 1 are for a sketch: give its rank too"),
         ({"dtype": "float16"}, "float16"),
         ({"theta": np.ones(3)}, r"theta has shape \(3,\)"),
     ],
