@@ -179,7 +179,7 @@ def rayleigh_ritz(jacobian: Jacobian, basis: jax.Array, rank: int | None = None)
 
     The squares s² are the Ritz values of G on the subspace: each at most the eigenvalue of the same index, and equal to
     it when the subspace contains the eigenvectors. Costs one product with J and the SVD of an (N, k) matrix. Taking the
-    SVD of B, not eigh(BᵀB), keeps the small ones right.
+    SVD of B, not eigh(BᵀB), keeps the small ones right. With a `rank` the leading triplets alone are returned.
     """
     # QR first and the SVD of a (k, k) matrix after it: half the time of the SVD of a tall matrix.
     tall, small = jnp.linalg.qr(jacobian.matmat(basis))

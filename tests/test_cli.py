@@ -55,6 +55,22 @@ def test_a_run_written_by_train_is_read_by_spectrum(capsys, tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_spectrum_takes_a_sketch_and_a_route_and_compares_with_the_full_one(capsys, tmp_path):
+    picture = tmp_path / "spectrum.svg"
+    choices = ["--sketch", "sparse-sign", "--route", "kernel", "--power-iterations", "1", "--activation", "sin"]
+    arguments = ["spectrum", "heat_1d", *SMALL, *choices, "--compare-full", "--out", str(picture), "--json"]
+    assert main(arguments) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["route"], summary["sketch"], summary["power_iterations"], summary["rows"]) == ("kernel", "sparse-sign", 1, 40)
+    assert len(summary["sketched_eigenvalues"]) == 10 and len(summary["full_eigenvalues"]) == 25
+    assert summary["largest_relative_error"] < 1e-3
+    # A sketch of rank 10 sees no more than ten directions.
+    assert 9 < summary["effective_dimension_1e-8"] < 10 < summary["full_effective_dimension_1e-8"] < 25
+    assert b"<svg" in picture.read_bytes() and list(tmp_path.iterdir()) == [picture]
+    assert main(arguments[:2] + SMALL) == 0
+    assert "full" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -84,6 +100,12 @@ def test_a_run_written_by_train_is_read_by_spectrum(capsys, tmp_path):
         (["spectrum", "heat_1d", "--out", "figure.bmp"], ".png"),
         (["spectrum", "heat_1d", "--rank", "95", "--points", "100"], "rank + oversampling = 101"),
         (["spectrum", "heat_1d", "--theta", "missing.npz"], "missing.npz"),
+        (["spectrum", "heat_1d", "--rank", "0"], "rank = 0"),
+        (["spectrum", "heat_1d", "--power-iterations", "-1"], "power_iterations = -1"),
+        (["spectrum", "heat_1d", "--route", "nystrm"], "Did you mean 'nystrom'"),
+        (["spectrum", "heat_1d", "--sketch", "gausian"], "Did you mean 'gaussian'"),
+        (["spectrum", "heat_1d", "--route", "single-pass", "--power-iterations", "1"], "a single pass has none"),
+        (["spectrum", "heat_1d", "--activation", "tan"], "Did you mean 'tanh'"),
     ],
 )
 def test_mistakes_are_one_line_with_status_2_and_write_nothing(arguments, message, capsys, tmp_path, monkeypatch):

@@ -82,10 +82,30 @@ def test_products_are_adjoint_to_each_other(case, form):
     assert left == pytest.approx(float(right), rel=1e-11)
 
 
+@pytest.mark.parametrize("form", ["dense", "products", 7])
+def test_products_are_linear(case, form):
+    least_squares, theta, points = case
+    a, b = random((theta.size, 3), 4), random((theta.size, 3), 5)
+    c, d = (random((least_squares.rows(points), 3), seed) for seed in (6, 7))
+
+    @jax.jit
+    def sides(theta, points):
+        jacobian = in_form(form, least_squares, theta, points)
+        return [
+            (product(2 * x - 3 * y), 2 * product(x) - 3 * product(y))
+            for product, x, y in ((jacobian.matmat, a, b), (jacobian.rmatmat, c, d))
+        ]
+
+    for whole, parts in sides(theta, points):
+        np.testing.assert_allclose(whole, parts, atol=1e-11 * np.max(np.abs(whole)))
+
+
 def test_dense_takes_the_shorter_side_and_gives_the_same_matrix():
     for shape in ((3, 7), (7, 3)):
         matrix = random(shape, 0)
-        np.testing.assert_allclose(sl.from_matrix(matrix).dense(), matrix, rtol=1e-15)
+        held = sl.from_matrix(matrix)
+        for jacobian in (held, held._replace(blocks=())):
+            np.testing.assert_allclose(jacobian.dense(), matrix, rtol=1e-15)
 
 
 def test_rows_of_a_system_are_ordered_by_point_then_equation():
