@@ -3,6 +3,7 @@
 Each function below draws one figure and is named after its file.
 """
 
+import functools
 import sys
 from pathlib import Path
 
@@ -18,15 +19,16 @@ import numpy as np
 
 import sketchlab as sl
 from sketchlab.memory import memory_at_hand
-from sketchlab.plots import COLOURS, DASHES, positive
+from sketchlab.plots import COLOURS, DASHES, GREY, positive
 
 FOLDER = Path(__file__).parent / "figures"
 HEAT, NETWORK, POINTS = sl.PROBLEMS["heat_1d"](), sl.MLP(2, 32, 2), 1100
 
 
-def trained(steps=60):
+@functools.cache
+def trained(network=NETWORK, rank=200, points=POINTS, steps=60):
     """Train the heat equation, far enough for its weights to have grown."""
-    return sl.train(HEAT, NETWORK, sl.sketched_natural_gradient(200), points=POINTS, steps=steps, progress=False)
+    return sl.train(HEAT, network, sl.sketched_natural_gradient(rank), points=points, steps=steps, progress=False)
 
 
 def spectrum():
@@ -54,7 +56,7 @@ def precision():
             ax.semilogy(range(1, 201), positive(values[:200]), label=label, color=colour, linestyle=dash)
         epsilon = np.finfo(dtype).eps
         for floor, name in ((epsilon, "ε λ₁"), (epsilon**2, "ε² λ₁")):
-            ax.axhline(floor * reference[0], color="#777777", linestyle=(0, (1, 2)), linewidth=1)
+            ax.axhline(floor * reference[0], color=GREY, linestyle=(0, (1, 2)), linewidth=1)
             ax.annotate(name, (200, floor * reference[0]), (0, 2), "data", "offset points", ha="right", fontsize=8)
         ax.set(xlabel="index i", title=dtype)
         ax.legend(fontsize=8)
@@ -63,14 +65,13 @@ def precision():
 
 def spectrum_history():
     """Draw the eigenvalues that the steps of a run saw."""
-    sl.plot_spectrum_history(trained(100)).set(title="Heat equation: eigenvalues that each step saw")
+    sl.plot_spectrum_history(trained(steps=100)).set(title="Heat equation: eigenvalues that each step saw")
 
 
 def training():
     """Draw spectrum and effective dimension before, during and after training."""
-    thetas = {"initial": trained(1).theta, "10 steps": trained(10).theta, "100 steps": trained(100).theta}
-    spectra = {"initial": sl.spectrum(HEAT, NETWORK, points=POINTS)}
-    spectra |= {name: sl.spectrum(HEAT, NETWORK, theta, points=POINTS) for name, theta in list(thetas.items())[1:]}
+    thetas = {"initial": None} | {f"{steps} steps": trained(steps=steps).theta for steps in (10, 100)}
+    spectra = {name: sl.spectrum(HEAT, NETWORK, theta, points=POINTS) for name, theta in thetas.items()}
     _, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     sl.plot_spectrum(spectra, ax=left).set(xlim=(0, 400))
     dampings = np.logspace(-28, 0, 80)
@@ -107,7 +108,8 @@ def conditions():
 
 def near_optimality():
     """Compare sketches of a trained network with the best."""
-    matrix = sl.jacobian(HEAT, sl.MLP(2, 16, 2), _theta_of_small(), points=500)
+    small = sl.MLP(2, 16, 2)
+    matrix = sl.jacobian(HEAT, small, trained(small, rank=150, points=500).theta, points=500)
     _draw_experiment(sl.near_optimality(matrix, 40, key=jax.random.key(0)), "Heat equation, P = 337, N = 500")
 
 
@@ -159,11 +161,6 @@ def memory():
             sl.spectrum_bytes(HEAT, network, points=POINTS, rank=rank, route=route) for network in networks
         ]
     sl.plot_memory([network.size for network in networks], taken, at_hand=memory_at_hand())
-
-
-def _theta_of_small():
-    small = sl.MLP(2, 16, 2)
-    return sl.train(HEAT, small, sl.sketched_natural_gradient(150), points=500, steps=60, progress=False).theta
 
 
 def _draw_experiment(result, title):

@@ -47,6 +47,7 @@ _PLOTS = (
 )
 
 __all__ = [
+    *_PLOTS,
     "ACTIVATIONS",
     "MLP",
     "OPTIMIZERS",
@@ -97,16 +98,6 @@ __all__ = [
     "natural_gradient",
     "near_optimality",
     "partial",
-    "plot_convergence",
-    "plot_decay_bound",
-    "plot_eigenfunctions",
-    "plot_error",
-    "plot_memory",
-    "plot_near_optimality",
-    "plot_shares",
-    "plot_solution",
-    "plot_spectrum",
-    "plot_spectrum_history",
     "range_finder",
     "rayleigh_ritz",
     "redraw",

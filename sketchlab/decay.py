@@ -141,7 +141,9 @@ def decay_bound(
     degrees = np.arange(count)
     constant = np.where(degrees == 0, factor * coefficients[0] ** 2, 0.0)
 
-    ellipses = 1 + np.geomspace(1e-3, 1, ELLIPSES + 1)[:-1] * (np.minimum(rho, LARGEST)[:, None] - 1)
+    # From close to the interval to close to the pole.
+    fractions = np.geomspace(1e-3, 1, ELLIPSES + 1)[:-1]
+    ellipses = 1 + fractions * (np.minimum(rho, LARGEST)[:, None] - 1)
     errors = _polynomial_errors(sizes(ellipses, _sech_bound(slopes, shifts, ellipses)), ellipses, degrees)
     squares = factor * np.sum(errors.min(axis=2) ** 2, axis=1)
     # Neurons by their poles, nearest first: row q is the sum over all but the first q.
@@ -154,15 +156,16 @@ def decay_bound(
     # |Im z| = |slope| (ρ - 1/ρ) / 2 < π/2 for the steepest neuron leaves every |cosh z|² ≥ cos² Im z > 0.
     steepest = np.max(np.abs(slopes))
     widest = min(np.pi / 2 / steepest, LARGEST / 2) if steepest else LARGEST / 2
-    one = 1 + np.geomspace(1e-3, 1, ELLIPSES + 1)[:-1] * (widest + np.sqrt(widest**2 + 1) - 1)
+    one = 1 + fractions * (widest + np.sqrt(widest**2 + 1) - 1)
     imaginary = np.abs(slopes)[:, None] * (one - 1 / one) / 2
     plain = _polynomial_errors(sizes(np.tile(one, (len(slopes), 1)), 1 / np.cos(imaginary) ** 2), one, degrees)
     plain = factor * np.min(np.sum(plain**2, axis=(0, 1)), axis=0) + constant
+    sharpened = shifted.min(axis=0)
     # Both hold, and now and then the plain one is the lower: its ellipses are others.
     return DecayBound(
-        eigenvalues=np.minimum(shifted.min(axis=0), plain),
+        eigenvalues=np.minimum(sharpened, plain),
         plain=plain,
-        set_aside=np.where(plain < shifted.min(axis=0), 0, shifted.argmin(axis=0)),
+        set_aside=np.where(plain < sharpened, 0, shifted.argmin(axis=0)),
         poles=poles,
         rho=rho,
     )

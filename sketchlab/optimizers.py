@@ -22,7 +22,7 @@ from sketchlab.damping import Search, damping_path, grid_search, step_grid
 from sketchlab.gramian import Spectrum, full_spectrum, kernel_spectrum
 from sketchlab.random_matrices import gaussian
 from sketchlab.residuals import LeastSquares
-from sketchlab.sketch import ERROR_PROBES, check_rank, co_range_finder, rayleigh_ritz
+from sketchlab.sketch import ERROR_PROBES, check_rank, co_range_finder, orthonormal_image, rayleigh_ritz
 from sketchlab.validation import Catalogue, InputError, check_integer, check_real
 
 
@@ -288,7 +288,8 @@ def _fresh(rank):
 
     def decompose(jacobian, memory, key):
         matrix_key, probe_key = jax.random.split(key)
-        test_matrix = jnp.linalg.qr(jacobian.matmat(gaussian(rank, jacobian.shape[1], key=matrix_key, dtype=jacobian.dtype)))[0]
+        fresh = gaussian(rank, jacobian.shape[1], key=matrix_key, dtype=jacobian.dtype)
+        test_matrix = orthonormal_image(jacobian, fresh)
         basis, error = co_range_finder(jacobian, test_matrix, probes=ERROR_PROBES, key=probe_key)
         return Sketch(rayleigh_ritz(jacobian, basis[:, :rank]), error, memory)
 

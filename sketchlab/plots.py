@@ -52,8 +52,7 @@ def plot_spectrum(
     labelled = spectrum if isinstance(spectrum, Mapping) else {"eigenvalues": spectrum}
     for i, (label, one) in enumerate(labelled.items()):
         values = positive(one.eigenvalues)
-        style = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
-        ax.semilogy(np.arange(1, values.size + 1), values, label=label, **style)
+        ax.semilogy(np.arange(1, values.size + 1), values, label=label, **_style(i))
     # Of each type of number the floors of its largest spectrum: those of the others lie close by.
     for dtype in {one.dtype: None for one in labelled.values()}:
         largest = max((one for one in labelled.values() if one.dtype == dtype), key=lambda one: float(one.eigenvalues[0]))
@@ -161,10 +160,8 @@ def plot_eigenfunctions(
             ax.set(xlabel="x", ylabel="∂u/∂θ · vᵢ", title=title)
             continue
         limit = max(float(np.max(np.abs(value))), np.finfo(float).tiny)
-        first, second = (x[:, axis].reshape(shape) for axis in range(2))
-        image = ax.pcolormesh(first, second, value.reshape(shape), shading="gouraud", cmap="RdBu_r", vmin=-limit, vmax=limit)
-        ax.figure.colorbar(image, ax=ax)
-        ax.set(xlabel="x₁", ylabel="x₂", title=title)
+        _colour(ax, x, shape, value, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        ax.set_title(title)
     return list(axes)
 
 
@@ -186,18 +183,13 @@ def plot_near_optimality(result: NearOptimality, *, norm: str = "spectral", ax: 
         for i, q in enumerate(values):
             errors = getattr(result.errors[sketch, q], norm)
             x = i + (j - (len(sketches) - 1) / 2) * width + np.linspace(-0.3, 0.3, len(errors)) * width
-            style = {
-                "color": COLOURS[j % len(COLOURS)],
-                "marker": MARKERS[j % len(MARKERS)],
-                "markersize": 3.5,
-                "linestyle": "none",
-            }
+            style = _style(j) | {"linestyle": "none", "marker": MARKERS[j % len(MARKERS)], "markersize": 3.5}
             ax.plot(x, errors, label=sketch if i == 0 else None, **style)
     for i, q in enumerate(values):
-        for name, dash in (("expected", "--"), ("likely", ":")):
-            height = getattr(getattr(result.bounds[q], name), norm)
-            label = {"expected": "bound of the mean", "likely": "bound of all but a few"}[name] if i == 0 else None
-            ax.hlines(height, i - 0.45, i + 0.45, color="black", linestyle=dash, label=label)
+        bounds = result.bounds[q]
+        for bound, label, dash in ((bounds.expected, "bound of the mean", "--"), (bounds.likely, "bound of all but a few", ":")):
+            style = {"color": "black", "linestyle": dash, "label": label if i == 0 else None}
+            ax.hlines(getattr(bound, norm), i - 0.45, i + 0.45, **style)
     optimum = getattr(result.optimum, norm)
     ax.axhline(optimum, color=GREEN, label=f"best of rank {result.rank}")
     ax.axhline(result.floor, color=GREY, linestyle=(0, (1, 2)), linewidth=1, label="rounding of the basis, ε λ₁")
@@ -238,8 +230,7 @@ def plot_memory(
     """
     ax = _axes(ax)
     for i, (label, values) in enumerate(taken.items()):
-        style = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)], "marker": MARKERS[i % len(MARKERS)]}
-        ax.loglog(parameters, np.asarray(values) / 1e9, label=label, **style)
+        ax.loglog(parameters, np.asarray(values) / 1e9, label=label, marker=MARKERS[i % len(MARKERS)], **_style(i))
     if at_hand is not None:
         ax.axhline(at_hand / 1e9, color="black", linestyle=":", label="memory at hand")
     ax.set(xlabel="parameters P", ylabel="memory in GB", title="Memory for a spectrum")
@@ -274,7 +265,7 @@ def plot_convergence(
     for i, (label, run) in enumerate(labelled.items()):
         values = getattr(run.history, quantity)
         x = np.arange(1, len(values) + 1) if against == "steps" else run.history.seconds
-        ax.semilogy(x, values, label=label, color=COLOURS[i % len(COLOURS)], linestyle=DASHES[i % len(DASHES)])
+        ax.semilogy(x, values, label=label, **_style(i))
     ax.set(xlabel={"steps": "step", "seconds": "seconds, compilation not counted"}[against])
     ax.set(ylabel={"relative_error": "relative L2 error", "loss": "loss ½‖r‖²"}[quantity], title="Convergence")
     ax.legend()
@@ -353,12 +344,23 @@ def _labelled(runs):
 
 def _field(ax, run, x, shape, values, *, title, cmap):
     ax = _axes(ax)
-    first, second = (x[:, axis].reshape(shape) for axis in range(2))
-    image = ax.pcolormesh(first, second, values.reshape(shape), shading="gouraud", cmap=cmap)
-    ax.figure.colorbar(image, ax=ax)
+    _colour(ax, x, shape, values, cmap=cmap)
     note = "" if run.problem.dim == 2 else ", other axes at their middle"
-    ax.set(xlabel="x₁", ylabel="x₂", title=title + note)
+    ax.set_title(title + note)
     return ax
+
+
+def _colour(ax, x, shape, values, **style):
+    """Colour the grid of `slice_points` by values (n,), with a colour bar and labelled axes."""
+    first, second = (x[:, axis].reshape(shape) for axis in range(2))
+    image = ax.pcolormesh(first, second, values.reshape(shape), shading="gouraud", **style)
+    ax.figure.colorbar(image, ax=ax)
+    ax.set(xlabel="x₁", ylabel="x₂")
+
+
+def _style(i):
+    """Return colour and dashes of the i-th of several curves."""
+    return {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
 
 
 def _axes(ax):

@@ -104,6 +104,11 @@ class Problem:
             for i, region in enumerate(regions)
         ]
 
+    def check_points(self, x) -> None:
+        """Raise `InputError` unless x holds points of the domain's dimension, (n, d)."""
+        if x.ndim != 2 or x.shape[1] != self.dim:
+            raise InputError(f"points of shape {x.shape} do not fit: {self.name!r} takes (n, {self.dim}).")
+
     def reweighted(self, weights: Sequence[float]) -> "Problem":
         """Return the problem with other weights, one for each condition."""
         if len(weights) != len(self.conditions):

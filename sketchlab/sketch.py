@@ -99,7 +99,7 @@ def power_iterate(jacobian: Jacobian, test_matrix: jax.Array, power_iterations: 
     """
     for i in range(power_iterations):
         image, _ = orthonormalize(jacobian.rmatmat(test_matrix), key=jax.random.fold_in(key, i))
-        test_matrix = jnp.linalg.qr(jacobian.matmat(image))[0]
+        test_matrix = orthonormal_image(jacobian, image)
     return test_matrix
 
 
@@ -167,10 +167,12 @@ def range_finder(jacobian: Jacobian, test_matrix: jax.Array, *, power_iterations
     -----
     Halko, Martinsson, Tropp 2011, Algorithm 4.4, on Jᵀ with JΩ as its test matrix.
     """
-    return co_range_finder(jacobian, _image(jacobian, test_matrix), probes=0, power_iterations=power_iterations, key=key)[0]
+    image = orthonormal_image(jacobian, test_matrix)
+    return co_range_finder(jacobian, image, probes=0, power_iterations=power_iterations, key=key)[0]
 
 
-def _image(jacobian, test_matrix):
+def orthonormal_image(jacobian: Jacobian, test_matrix: jax.Array) -> jax.Array:
+    """Return an orthonormal basis (N, l) of range(JΩ), for one product and one QR factorization."""
     return jnp.linalg.qr(jacobian.matmat(test_matrix))[0]
 
 
@@ -181,8 +183,13 @@ def rayleigh_ritz(jacobian: Jacobian, basis: jax.Array, rank: int | None = None)
     it when the subspace contains the eigenvectors. Costs one product with J and the SVD of an (N, k) matrix. Taking the
     SVD of B, not eigh(BᵀB), keeps the small ones right. With a `rank` the leading triplets alone are returned.
     """
+    return _triplets(jacobian.matmat(basis), basis, rank)
+
+
+def _triplets(projected, basis, rank):
+    """Return the leading singular triplets of BQᵀ from B (N, l) and an orthonormal Q (P, l)."""
     # QR first and the SVD of a (k, k) matrix after it: half the time of the SVD of a tall matrix.
-    tall, small = jnp.linalg.qr(jacobian.matmat(basis))
+    tall, small = jnp.linalg.qr(projected)
     left, singular_values, rotation = jnp.linalg.svd(small)
     return Spectrum(singular_values[:rank], tall @ left[:, :rank], basis @ rotation[:rank].T)
 
@@ -212,7 +219,7 @@ def range_route(jacobian: Jacobian, rank: int, columns: int, draw: Draw, power_i
     """
     matrix_key, key = jax.random.split(key)
     test_matrix = draw(columns, jacobian.shape[1], key=matrix_key, dtype=jacobian.dtype)
-    return _restrict(jacobian, rank, _image(jacobian, test_matrix), power_iterations, "range", key)
+    return _restrict(jacobian, rank, orthonormal_image(jacobian, test_matrix), power_iterations, "range", key)
 
 
 def kernel_route(jacobian: Jacobian, rank: int, columns: int, draw: Draw, power_iterations: int, *, key) -> Spectrum:
@@ -246,11 +253,11 @@ def nystrom_route(jacobian: Jacobian, rank: int, columns: int, draw: Draw, power
     matrix_key, probe_key, key = jax.random.split(key, 3)
     parameters = jacobian.shape[1]
     test_matrix = draw(columns, parameters, key=matrix_key, dtype=jacobian.dtype)
-    if power_iterations:
-        image = power_iterate(jacobian, _image(jacobian, test_matrix), power_iterations - 1, key=key)
-        test_matrix = jacobian.rmatmat(image)
     # An orthonormal basis of the same range keeps ΩᵀGΩ as well conditioned as it can be.
-    test_matrix, _ = orthonormalize(test_matrix, key=matrix_key)
+    if power_iterations:
+        test_matrix = range_finder(jacobian, test_matrix, power_iterations=power_iterations - 1, key=key)
+    else:
+        test_matrix, _ = orthonormalize(test_matrix, key=matrix_key)
     probes = jax.random.normal(probe_key, (parameters, ERROR_PROBES), jacobian.dtype)
     image = jacobian.matmat(jnp.concatenate([test_matrix, probes], axis=1))
     gramian = jacobian.rmatmat(image)
@@ -295,9 +302,7 @@ def single_pass_route(jacobian: Jacobian, rank: int, columns: int, draw: Draw, p
     orthonormal, triangle = jnp.linalg.qr(core_matrix.T @ basis)
     coefficients = jax.scipy.linalg.solve_triangular(triangle, orthonormal.T @ image[:, :-ERROR_PROBES].T)
     missed = image[:, -ERROR_PROBES:] - coefficients.T @ (basis.T @ probes)
-    tall, small = jnp.linalg.qr(coefficients.T)
-    left, singular_values, rotation = jnp.linalg.svd(small)
-    return Spectrum(singular_values[:rank], tall @ left[:, :rank], basis @ rotation[:rank].T, _norm_bound(missed), "single-pass")
+    return replace(_triplets(coefficients.T, basis, rank), error=_norm_bound(missed), route="single-pass")
 
 
 ROUTES = Catalogue(

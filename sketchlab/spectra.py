@@ -68,30 +68,31 @@ def spectrum(
             f"route = {route!r}, sketch = {sketch!r}, power_iterations = {power_iterations!r} are for a sketch: "
             "give its rank too."
         )
-    least_squares, theta, points, key = _set_up(problem, network, theta, points, seed, dtype, sampler)
+    options = {"points": points, "seed": seed, "dtype": dtype, "sampler": sampler}
+    least_squares, theta, points, key = _set_up(problem, network, theta, **options)
     return _compute(least_squares, theta, points, key, rank, route, sketch, power_iterations)
 
 
-def jacobian(
-    problem: Problem,
-    network: MLP,
-    theta=None,
-    *,
-    points: int | Sequence[int] = 1000,
-    seed: int = 0,
-    dtype: str = "float64",
-    sampler: Sampler = uniform,
-) -> Jacobian:
+def jacobian(problem: Problem, network: MLP, theta=None, **options) -> Jacobian:
     """Return J at `theta`, held in memory: what `spectrum` computes from, for experiments of one's own.
 
-    Parameters as there; ``.dense()`` is the matrix (N, P).
+    Parameters
+    ----------
+    problem, network, theta
+    **options
+        points, seed, dtype, sampler: see `spectrum`.
+
+    Returns
+    -------
+    Jacobian
+        ``.dense()`` is the matrix (N, P).
 
     Raises
     ------
     InputError
         If J does not fit into memory, and for whatever else does not fit.
     """
-    least_squares, theta, points, _ = _set_up(problem, network, theta, points, seed, dtype, sampler)
+    least_squares, theta, points, _ = _set_up(problem, network, theta, **options)
     rows, memory = least_squares.rows(points), memory_at_hand()
     needed = rows * theta.size * theta.dtype.itemsize
     if needed > FIT * memory:
@@ -115,21 +116,21 @@ def spectrum_bytes(
     return _compile(_hold(least_squares, shapes, rank, dtype), shapes, dtype, rank, route, "gaussian", 0)[1]
 
 
-def condition_spectra(
-    problem: Problem,
-    network: MLP,
-    theta=None,
-    *,
-    points: int | Sequence[int] = 1000,
-    seed: int = 0,
-    dtype: str = "float64",
-    sampler: Sampler = uniform,
-) -> dict[str, Spectrum]:
+def condition_spectra(problem: Problem, network: MLP, theta=None, **options) -> dict[str, Spectrum]:
     """Return the full spectrum of each condition's own part G_c of the Gramian G = Σ_c G_c, at the points that `spectrum` takes.
 
-    Parameters as there; the keys are the names of the regions, as in `Spectrum.conditions`.
+    Parameters
+    ----------
+    problem, network, theta
+    **options
+        points, seed, dtype, sampler: see `spectrum`.
+
+    Returns
+    -------
+    dict of str to Spectrum
+        By the names of the regions, as in `Spectrum.conditions`.
     """
-    least_squares, theta, points, key = _set_up(problem, network, theta, points, seed, dtype, sampler)
+    least_squares, theta, points, key = _set_up(problem, network, theta, **options)
     parts = {}
     for name, condition, x in zip(problem.names, problem.conditions, points, strict=True):
         part = replace(least_squares, problem=replace(problem, conditions=[condition]))
@@ -162,8 +163,7 @@ def tangent_functions(problem: Problem, network: MLP, theta, vectors, x, *, cond
     check_theta(theta, network, theta.dtype)
     if vectors.ndim != 2 or len(vectors) != network.size:
         raise InputError(f"vectors of shape {vectors.shape} do not fit: the network takes (P, m) with P = {network.size}.")
-    if x.ndim != 2 or x.shape[1] != problem.dim:
-        raise InputError(f"points of shape {x.shape} do not fit: {problem.name!r} takes (n, {problem.dim}).")
+    problem.check_points(x)
 
     def value(parameters, y):
         def u(z):
@@ -232,7 +232,7 @@ def fit_decay(spectrum: Spectrum) -> Decay:
 _least_squares = functools.lru_cache(maxsize=32)(LeastSquares)
 
 
-def _set_up(problem, network, theta, points, seed, dtype, sampler):
+def _set_up(problem, network, theta, *, points=1000, seed=0, dtype="float64", sampler=uniform):
     dtype = check_dtype(dtype)
     points = sample(problem, points, seed, dtype, sampler)
     init_key, sketch_key, _ = jax.random.split(jax.random.key(seed), 3)

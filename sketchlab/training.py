@@ -137,8 +137,7 @@ class Run:
     def solution(self, x) -> jax.Array:
         """Evaluate the trained network: (n, d) -> (n,) or (n, outputs)."""
         x = jnp.asarray(x, self.theta.dtype)
-        if x.ndim != 2 or x.shape[1] != self.problem.dim:
-            raise InputError(f"points of shape {x.shape} do not fit: {self.problem.name!r} takes (n, {self.problem.dim}).")
+        self.problem.check_points(x)
         return LeastSquares(self.problem, self.network).solution(jnp.asarray(self.theta), x)
 
 

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, Loop, Throttle, control, figure, line, log_axis
 from sketchlab.networks import MLP
 from sketchlab.optimizers import OPTIMIZERS
-from sketchlab.plots import exact_values, slice_points
+from sketchlab.plots import exact_values, positive, slice_points
 from sketchlab.problems import PROBLEMS
 from sketchlab.residuals import LeastSquares
 from sketchlab.training import Trainer
@@ -220,7 +220,7 @@ class TrainingExplorer:
             error.update(x=steps, y=[record.relative_error for record in records])
         with self.spectrum_figure.batch_update():
             _, seen, rank, damping = self.spectrum_figure.data
-            seen.update(x=np.arange(1, len(last.eigenvalues) + 1), y=_positive(last.eigenvalues))
+            seen.update(x=np.arange(1, len(last.eigenvalues) + 1), y=positive(last.eigenvalues))
             values = last.eigenvalues[last.eigenvalues > 0]
             if values.size:
                 k = len(last.eigenvalues)
@@ -242,19 +242,19 @@ class TrainingExplorer:
         error = np.abs(u - self._exact)
         if self.problem.dim == 1:
             self.solution_figure.data[0].update(x=self._grid[:, 0], y=u)
-            self.error_figure.data[0].update(x=self._grid[:, 0], y=_positive(error))
+            self.error_figure.data[0].update(x=self._grid[:, 0], y=positive(error))
             return
         ticks = {"x": self._grid[:: self._grid_shape[1], 0], "y": self._grid[: self._grid_shape[1], 1]}
         # plotly wants rows along the vertical axis
         self.solution_figure.data[0].update(z=u.reshape(self._grid_shape).T, **ticks)
-        self.error_figure.data[0].update(z=np.log10(_positive(error)).reshape(self._grid_shape).T, **ticks)
+        self.error_figure.data[0].update(z=np.log10(positive(error)).reshape(self._grid_shape).T, **ticks)
 
     def _draw_full_spectrum(self):
         if min(self.trainer.rows, self.network.size) > FULL_SPECTRUM_LIMIT:
             return
         values = np.asarray(self.trainer.spectrum().eigenvalues)
         name = f"all eigenvalues, step {len(self.trainer.records)}"
-        self.spectrum_figure.data[0].update(x=np.arange(1, values.size + 1), y=_positive(values), name=name)
+        self.spectrum_figure.data[0].update(x=np.arange(1, values.size + 1), y=positive(values), name=name)
 
     def _say(self, text):
         self.status.value = f"<div style='min-height:1.6em' role='status'>{text}</div>"
@@ -271,8 +271,3 @@ def _slider(label, values, value):
 
 def _heatmap(colours, prefix):
     return go.Heatmap(z=[[0.0]], colorscale=colours, zsmooth="best", colorbar={"tickprefix": prefix, "thickness": 14})
-
-
-def _positive(values):
-    """Turn zeros into gaps: a logarithmic axis has no place for them."""
-    return np.where(np.asarray(values) > 0, values, np.nan)
