@@ -13,6 +13,8 @@ x          x        (d,)  one point
 =========  =======  ==========================================
 """
 
+import functools
+import math
 from dataclasses import dataclass
 
 import jax
@@ -32,6 +34,9 @@ ACTIVATIONS = Catalogue(
         "relu3": lambda z: jax.nn.relu(z) ** 3,
     },
 )
+
+#: Numbers that `MLP.init` draws for a layer at least.
+SHORTEST_DRAW = 4**6
 
 
 @dataclass(frozen=True)
@@ -79,11 +84,12 @@ class MLP:
 
     def init(self, *, key, dtype=None) -> jax.Array:
         """Draw `theta` (P,): weights normal with variance 2 / (inputs + outputs), biases zero (Glorot, Bengio 2010)."""
-        pieces = []
-        for layer_key, (rows, columns) in zip(jax.random.split(key, len(self.layers)), self.layers, strict=True):
-            weights = jax.random.normal(layer_key, (rows * columns,), dtype) * (2 / (rows + columns)) ** 0.5
-            pieces += [weights, jnp.zeros(rows, weights.dtype)]
-        return jnp.concatenate(pieces)
+        keys = jax.random.split(key, len(self.layers))
+        # All layers, and most networks, draw equally many numbers: compiling the generator for every length would take half a
+        # second for each new width. The first numbers are the same however many are drawn.
+        longest = max(rows * columns for rows, columns in self.layers)
+        draws = max(SHORTEST_DRAW, 4 ** math.ceil(math.log(longest, 4)))
+        return _scale_and_join(self, [jax.random.normal(layer_key, (draws,), dtype) for layer_key in keys])
 
     def unflatten(self, theta: jax.Array) -> list[tuple[jax.Array, jax.Array]]:
         """Cut `theta` (P,) into a (weights, biases) pair for each layer, of shapes (outputs, inputs) and (outputs,)."""
@@ -108,3 +114,11 @@ class MLP:
             x = activation(hidden_weights @ x + hidden_biases)
         u = weights @ x + biases
         return u[0] if self.outputs == 1 else u
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _scale_and_join(network, draws):
+    pieces = []
+    for drawn, (rows, columns) in zip(draws, network.layers, strict=True):
+        pieces += [drawn[: rows * columns] * (2 / (rows + columns)) ** 0.5, jnp.zeros(rows, drawn.dtype)]
+    return jnp.concatenate(pieces)
