@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.gramian import Spectrum
-from sketchlab.validation import check_integer, check_real
+from sketchlab.validation import Catalogue, check_integer, check_real
 
 
 class Move(NamedTuple):
@@ -225,6 +225,10 @@ def step_grid(*, halvings: int = 30) -> Search:
         return grid_search(lambda d: jnp.sum(residual_at(d) ** 2) / 2, loss, direction, halvings=halvings)
 
     return search
+
+
+#: The ways to choose a step, by name.
+SEARCHES = Catalogue("search", {"damping path": damping_path, "step grid": step_grid})
 
 
 def _combine(right, weights):

@@ -91,6 +91,11 @@ class MLP:
         draws = max(SHORTEST_DRAW, 4 ** math.ceil(math.log(longest, 4)))
         return _scale_and_join(self, [jax.random.normal(layer_key, (draws,), dtype) for layer_key in keys])
 
+    def steepen(self, theta: jax.Array, scale: float) -> jax.Array:
+        """Multiply the weights and biases of the hidden layers by `scale`: every σ(z) becomes σ(scale z)."""
+        rows, columns = self.layers[-1]
+        return theta.at[: self.size - rows * (columns + 1)].multiply(scale)
+
     def unflatten(self, theta: jax.Array) -> list[tuple[jax.Array, jax.Array]]:
         """Cut `theta` (P,) into a (weights, biases) pair for each layer, of shapes (outputs, inputs) and (outputs,)."""
         lengths = [length for rows, columns in self.layers for length in (rows * columns, rows)]

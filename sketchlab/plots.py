@@ -157,10 +157,10 @@ def plot_eigenfunctions(
         title = f"i = {index}, λ = {float(spectrum.eigenvalues[index - 1]):.0e}"
         if problem.dim == 1:
             ax.plot(x[:, 0], value, color=BLUE)
-            ax.set(xlabel="x", ylabel="∂u/∂θ · vᵢ", title=title)
+            ax.set(xlabel=problem.axes[0], ylabel="∂u/∂θ · vᵢ", title=title)
             continue
         limit = max(float(np.max(np.abs(value))), np.finfo(float).tiny)
-        _colour(ax, x, shape, value, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        _colour(ax, problem, x, shape, value, cmap="RdBu_r", vmin=-limit, vmax=limit)
         ax.set_title(title)
     return list(axes)
 
@@ -282,7 +282,7 @@ def plot_solution(run: Run, *, ax: Axes | None = None) -> Axes:
     ax.plot(x[:, 0], values, color=BLUE, label="network")
     if run.problem.solution is not None:
         ax.plot(x[:, 0], exact_values(run.problem, x), color=ORANGE, linestyle="--", label="exact")
-    ax.set(xlabel="x", ylabel="u", title="Solution u")
+    ax.set(xlabel=run.problem.axes[0], ylabel="u", title="Solution u")
     ax.legend()
     return ax
 
@@ -303,7 +303,7 @@ def plot_error(run: Run, *, ax: Axes | None = None) -> Axes:
         return _field(ax, run, x, shape, values, title="Error |u − u*|", cmap="magma")
     ax = _axes(ax)
     ax.semilogy(x[:, 0], values, color=ORANGE)
-    ax.set(xlabel="x", ylabel="|u − u*|", title="Error |u − u*|")
+    ax.set(xlabel=run.problem.axes[0], ylabel="|u − u*|", title="Error |u − u*|")
     return ax
 
 
@@ -344,18 +344,18 @@ def _labelled(runs):
 
 def _field(ax, run, x, shape, values, *, title, cmap):
     ax = _axes(ax)
-    _colour(ax, x, shape, values, cmap=cmap)
+    _colour(ax, run.problem, x, shape, values, cmap=cmap)
     note = "" if run.problem.dim == 2 else ", other axes at their middle"
     ax.set_title(title + note)
     return ax
 
 
-def _colour(ax, x, shape, values, **style):
+def _colour(ax, problem, x, shape, values, **style):
     """Colour the grid of `slice_points` by values (n,), with a colour bar and labelled axes."""
     first, second = (x[:, axis].reshape(shape) for axis in range(2))
     image = ax.pcolormesh(first, second, values.reshape(shape), shading="gouraud", **style)
     ax.figure.colorbar(image, ax=ax)
-    ax.set(xlabel="x₁", ylabel="x₂")
+    ax.set(xlabel=problem.axes[0], ylabel=problem.axes[1])
 
 
 def _style(i):

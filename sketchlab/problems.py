@@ -23,6 +23,7 @@ Residual = Callable[[Function, jax.Array], jax.Array]
 
 #: Part of the points that goes to the interior when a problem has conditions on faces too.
 INTERIOR_SHARE = 0.8
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,13 @@ class Problem:
         Number of unknown functions; with more than one, u returns a vector.
     equation : str
         The equation in one line of text, for people.
+    axes : sequence of str, optional
+        Names of the coordinates of a point, for pictures; x, or x₁, x₂ …
 
     Raises
     ------
     InputError
-        If there is no condition, or one names a face that the domain lacks.
+        If there is no condition, one names a face that the domain lacks, or the axes are not as many as the dimensions.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Problem:
     solution: Function | None = None
     outputs: int = 1
     equation: str = ""
+    axes: Sequence[str] = ()
 
     def __post_init__(self):
         object.__setattr__(self, "conditions", tuple(self.conditions))
@@ -89,6 +93,10 @@ class Problem:
             raise InputError(f"problem {self.name!r} has no conditions: give it at least one sl.interior(residual).")
         for condition in self.conditions:
             self.domain.faces(condition.region)
+        axes = self.axes or (["x"] if self.dim == 1 else [f"x{i}".translate(SUBSCRIPTS) for i in range(1, self.dim + 1)])
+        if len(axes) != self.dim:
+            raise InputError(f"axes = {list(axes)} are not the names of {self.dim} coordinates.")
+        object.__setattr__(self, "axes", tuple(axes))
 
     @property
     def dim(self) -> int:
@@ -238,6 +246,7 @@ def heat_1d() -> Problem:
             face(axis=1, side="lower", residual=_dirichlet(exact), weight=10.0),
         ],
         solution=exact,
+        axes=("x", "t"),
     )
 
 
@@ -286,6 +295,7 @@ def transport_1d(speed: float = 1.0) -> Problem:
             face(axis=1, side="lower", residual=_dirichlet(exact), weight=10.0),
         ],
         solution=exact,
+        axes=("x", "t"),
     )
 
 

@@ -31,9 +31,11 @@ sketch did not see take an enormous step.
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from sketchlab.gramian import Spectrum
 from sketchlab.random_matrices import SKETCHES
@@ -174,6 +176,47 @@ def range_finder(jacobian: Jacobian, test_matrix: jax.Array, *, power_iterations
 def orthonormal_image(jacobian: Jacobian, test_matrix: jax.Array) -> jax.Array:
     """Return an orthonormal basis (N, l) of range(JΩ), for one product and one QR factorization."""
     return jnp.linalg.qr(jacobian.matmat(test_matrix))[0]
+
+
+class NestedSketch(NamedTuple):
+    """Sketches of all ranks up to one: what a hand on a slider needs to be answered at once.
+
+    The leading l columns of Q are an orthonormal basis of range(G^(q+1) Ω'), Ω' the leading l columns of Ω, for QR factorizations
+    work from left to right. So one sketch contains all smaller ones, and the singular values of each are those of a corner of
+    the triangle R in JQ = U R.
+
+    Attributes
+    ----------
+    basis : (P, L)
+        Q
+    triangle : (L, L)
+        R
+    """
+
+    basis: jax.Array
+    triangle: jax.Array
+
+    def singular_values(self, rank: int, *, oversampling: int = OVERSAMPLING) -> np.ndarray:
+        """Return those of the sketch of a rank (k,), made of the leading k + p columns: the SVD of a (k + p, k + p) matrix."""
+        corner = np.asarray(self.triangle)[: rank + oversampling, : rank + oversampling]
+        return np.linalg.svd(corner, compute_uv=False)[:rank]
+
+    def gramian(self, rank: int, *, oversampling: int = OVERSAMPLING) -> np.ndarray:
+        """Return Ĝ of the sketch of a rank in the coordinates of its basis, (l, l): Ĝ = Q' (·) Q'ᵀ with l = k + p columns Q'."""
+        corner = np.asarray(self.triangle)[: rank + oversampling, : rank + oversampling]
+        _, s, vectors = np.linalg.svd(corner)
+        return (vectors[:rank].T * s[:rank] ** 2) @ vectors[:rank]
+
+
+def nested_sketch(jacobian: Jacobian, test_matrix: jax.Array, *, power_iterations: int = 0, key) -> NestedSketch:
+    """Sketch with all leading columns of Ω (P, L) at once, see `NestedSketch`: 2 q + 3 products with J or Jᵀ.
+
+    Notes
+    -----
+    Halko, Martinsson, Tropp 2011, Algorithm 4.4, and Rayleigh-Ritz as in `rayleigh_ritz`.
+    """
+    basis = range_finder(jacobian, test_matrix, power_iterations=power_iterations, key=key)
+    return NestedSketch(basis, jnp.linalg.qr(jacobian.matmat(basis), mode="r"))
 
 
 def rayleigh_ritz(jacobian: Jacobian, basis: jax.Array, rank: int | None = None) -> Spectrum:

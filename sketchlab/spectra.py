@@ -6,8 +6,8 @@ returns.
 
 import functools
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,10 +19,11 @@ from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.memory import FIT, bytes_of, compiler_options, memory_at_hand, rank_for
 from sketchlab.networks import MLP
 from sketchlab.problems import Condition, Problem
+from sketchlab.random_matrices import SKETCHES
 from sketchlab.residuals import Jacobian, LeastSquares, from_column_blocks
-from sketchlab.sketch import OVERSAMPLING, sketched_spectrum
-from sketchlab.training import check_dtype, check_theta, choose_block, sample
-from sketchlab.validation import InputError
+from sketchlab.sketch import OVERSAMPLING, NestedSketch, nested_sketch, sketched_spectrum
+from sketchlab.training import check_dtype, check_theta, choose_block, initial_theta, sample, split_seed
+from sketchlab.validation import InputError, check_integer
 
 
 def spectrum(
@@ -70,7 +71,57 @@ def spectrum(
         )
     options = {"points": points, "seed": seed, "dtype": dtype, "sampler": sampler}
     least_squares, theta, points, key = _set_up(problem, network, theta, **options)
-    return _compute(least_squares, theta, points, key, rank, route, sketch, power_iterations)
+    work = _Full() if rank is None else _Sketch(rank, route, sketch, power_iterations)
+    return _label(_compute(least_squares, theta, points, key, work), least_squares, points)
+
+
+class Survey(NamedTuple):
+    """What `survey` found: `full`, the whole `Spectrum` or None, and `sketches`, a `NestedSketch`."""
+
+    full: Spectrum | None
+    sketches: NestedSketch
+
+
+def survey(
+    problem: Problem,
+    network: MLP,
+    theta=None,
+    *,
+    largest_rank: int,
+    sketch: str = "gaussian",
+    power_iterations: int = 0,
+    full: bool = True,
+    **options,
+) -> Survey:
+    """Compute sketches of all ranks up to one at once, and with `full` the full spectrum beside them.
+
+    Parameters
+    ----------
+    problem, network, theta
+    largest_rank : int
+        Larger ones than min(N, P) allow are left out.
+    sketch, power_iterations
+        See `sketched_spectrum`; the route is "range".
+    full : bool
+    **options
+        points, seed, dtype, sampler: see `spectrum`.
+
+    Returns
+    -------
+    Survey
+
+    Raises
+    ------
+    InputError
+        As `spectrum` does.
+    """
+    check_integer("largest_rank", largest_rank, 1)
+    check_integer("power_iterations", power_iterations, 0)
+    least_squares, theta, points, key = _set_up(problem, network, theta, **options)
+    whole, sketches = _compute(least_squares, theta, points, key, _Survey(largest_rank, sketch, power_iterations, full))
+    if not np.isfinite(sketches.triangle[0, 0]):
+        _refuse(least_squares)
+    return Survey(None if whole is None else _label(whole, least_squares, points), sketches)
 
 
 def jacobian(problem: Problem, network: MLP, theta=None, **options) -> Jacobian:
@@ -113,7 +164,8 @@ def spectrum_bytes(
     dtype = check_dtype(dtype)
     least_squares = _least_squares(problem, network)
     shapes = tuple(x.shape for x in sample(problem, points, 0, dtype, uniform))
-    return _compile(_hold(least_squares, shapes, rank, dtype), shapes, dtype, rank, route, "gaussian", 0)[1]
+    work = _Full() if rank is None else _Sketch(rank, route, "gaussian", 0)
+    return _compile(_hold(least_squares, shapes, work, dtype), shapes, dtype, work)[1]
 
 
 def condition_spectra(problem: Problem, network: MLP, theta=None, **options) -> dict[str, Spectrum]:
@@ -134,7 +186,7 @@ def condition_spectra(problem: Problem, network: MLP, theta=None, **options) -> 
     parts = {}
     for name, condition, x in zip(problem.names, problem.conditions, points, strict=True):
         part = replace(least_squares, problem=replace(problem, conditions=[condition]))
-        parts[name] = _compute(part, theta, (x,), key, None)
+        parts[name] = _label(_compute(part, theta, (x,), key, _Full()), part, (x,))
     return parts
 
 
@@ -165,16 +217,7 @@ def tangent_functions(problem: Problem, network: MLP, theta, vectors, x, *, cond
         raise InputError(f"vectors of shape {vectors.shape} do not fit: the network takes (P, m) with P = {network.size}.")
     problem.check_points(x)
 
-    def value(parameters, y):
-        def u(z):
-            return network.apply(parameters, z)
-
-        return u(y) if condition is None else condition.residual(u, y)
-
-    def along(v):
-        return jax.vmap(lambda y: jax.jvp(lambda parameters: value(parameters, y), (theta,), (v,))[1])(x)
-
-    return jax.jit(jax.vmap(along, 1, -1))(vectors)
+    return _tangents(problem, network, condition)(theta, vectors, x)
 
 
 class Decay(NamedTuple):
@@ -228,6 +271,25 @@ def fit_decay(spectrum: Spectrum) -> Decay:
     return Decay(law, *fits[law], fits[other][2])
 
 
+@functools.lru_cache(maxsize=32)
+def _tangents(problem, network, condition):
+    """Compile the tangent functions of a network, (theta, vectors, x) -> values, once."""
+
+    def value(parameters, y):
+        def u(z):
+            return network.apply(parameters, z)
+
+        return u(y) if condition is None else condition.residual(u, y)
+
+    def evaluate(theta, vectors, x):
+        def along(v):
+            return jax.vmap(lambda y: jax.jvp(lambda parameters: value(parameters, y), (theta,), (v,))[1])(x)
+
+        return jax.vmap(along, 1, -1)(vectors)
+
+    return jax.jit(evaluate)
+
+
 # Checking a problem traces it: once is enough.
 _least_squares = functools.lru_cache(maxsize=32)(LeastSquares)
 
@@ -235,38 +297,107 @@ _least_squares = functools.lru_cache(maxsize=32)(LeastSquares)
 def _set_up(problem, network, theta, *, points=1000, seed=0, dtype="float64", sampler=uniform):
     dtype = check_dtype(dtype)
     points = sample(problem, points, seed, dtype, sampler)
-    init_key, sketch_key, _ = jax.random.split(jax.random.key(seed), 3)
-    theta = network.init(key=init_key, dtype=dtype) if theta is None else check_theta(theta, network, dtype)
-    return _least_squares(problem, network), theta, points, sketch_key
+    theta = initial_theta(network, seed, dtype) if theta is None else check_theta(theta, network, dtype)
+    return _least_squares(problem, network), theta, points, split_seed(seed)[1]
 
 
-def _compute(least_squares, theta, points, key, rank, route="range", sketch="gaussian", power_iterations=0):
-    rows = sum(heights := least_squares.heights(points))
+@dataclass(frozen=True)
+class _Full:
+    """All triplets: the work of `spectrum` without a rank."""
+
+    rank: ClassVar[None] = None
+    whole: ClassVar[bool] = True
+    compiler_options: ClassVar[dict] = {}
+    text: ClassVar[str] = "the full spectrum"
+
+    def __call__(self, jacobian, key):
+        return full_spectrum(jacobian)
+
+
+@dataclass(frozen=True)
+class _Sketch:
+    """The work of `spectrum` with a rank."""
+
+    rank: int
+    route: str
+    sketch: str
+    power_iterations: int
+    whole: ClassVar[bool] = False
+    compiler_options: ClassVar[dict] = {}
+
+    @property
+    def text(self):
+        return f"the spectrum of rank {self.rank}"
+
+    def __call__(self, jacobian, key):
+        return sketched_spectrum(
+            jacobian, self.rank, key=key, route=self.route, sketch=self.sketch, power_iterations=self.power_iterations
+        )
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """The work of `survey`."""
+
+    rank: int
+    sketch: str
+    power_iterations: int
+    whole: bool
+
+    @property
+    def compiler_options(self):
+        # What a hand is waiting for is used once or twice: compiling in half of the time is worth a somewhat slower J. A large J
+        # is worth the compiler's care.
+        return {"xla_backend_optimization_level": 0} if self.whole else {}
+
+    @property
+    def text(self):
+        return f"sketches up to rank {self.rank}" + (" and the full spectrum" if self.whole else "")
+
+    def __call__(self, jacobian, key):
+        matrix_key, key = jax.random.split(key)
+        rows, parameters = jacobian.shape
+        columns = min(self.rank + OVERSAMPLING, rows, parameters)
+        test_matrix = SKETCHES[self.sketch](columns, parameters, key=matrix_key, dtype=jacobian.dtype)
+        sketches = nested_sketch(jacobian, test_matrix, power_iterations=self.power_iterations, key=key)
+        return full_spectrum(jacobian) if self.whole else None, sketches
+
+
+def _compute(least_squares, theta, points, key, work):
+    rows = least_squares.rows(points)
     shapes = tuple(x.shape for x in points)
-    least_squares = _hold(least_squares, shapes, rank, theta.dtype)
-    compiled, needed = _compile(least_squares, shapes, theta.dtype, rank, route, sketch, power_iterations)
+    least_squares = _hold(least_squares, shapes, work, theta.dtype)
+    compiled, needed = _compile(least_squares, shapes, theta.dtype, work)
     if needed > FIT * (memory := memory_at_hand()):
-        largest = min(rows, theta.size) - OVERSAMPLING if rank is None else rank - 1
+        largest = min(rows, theta.size) - OVERSAMPLING if work.rank is None else work.rank - 1
         smaller = min(rank_for(rows, theta.size, theta.dtype.itemsize, memory), largest)
         raise InputError(
-            f"the {'full spectrum' if rank is None else f'spectrum of rank {rank}'} of J, {rows} × {theta.size}, takes about "
+            f"{work.text} of J, {rows} × {theta.size}, takes about "
             f"{needed / 2**30:.3g} GiB, {memory / 2**30:.3g} GiB are at hand: "
             + (f"a sketch of rank = {smaller} fits." if smaller > 0 else "take fewer points or a smaller network.")
         )
     # The threads of LAPACK's BLAS fight those of XLA for the cores, as in a training step; a full spectrum is LAPACK's alone.
-    with threadpool_limits(None if rank is None else 1, user_api="blas"):
-        found = jax.block_until_ready(compiled(theta, points, key))
+    with threadpool_limits(None if work.whole else 1, user_api="blas"):
+        return jax.block_until_ready(compiled(theta, points, key))
+
+
+def _label(found, least_squares, points):
+    """Name the conditions of a spectrum, and refuse one of a J with entries that are not numbers."""
     if not jnp.isfinite(found.singular_values[0]):
-        raise InputError(
-            f"J of {least_squares.problem.name!r} has entries that are not numbers at these parameters: look at its residuals "
-            "there, and at theta."
-        )
-    return replace(found, conditions=tuple(zip(least_squares.problem.names, heights, strict=True)))
+        _refuse(least_squares)
+    return replace(found, conditions=tuple(zip(least_squares.problem.names, least_squares.heights(points), strict=True)))
 
 
-def _hold(least_squares, shapes, rank, dtype):
+def _refuse(least_squares):
+    raise InputError(
+        f"J of {least_squares.problem.name!r} has entries that are not numbers at these parameters: look at its residuals "
+        "there, and at theta."
+    )
+
+
+def _hold(least_squares, shapes, work, dtype):
     """Let J be held whole for a full spectrum, and for a sketch if it fits."""
-    if rank is None:
+    if work.whole:
         return least_squares
     rows = least_squares.rows([jax.ShapeDtypeStruct(shape, dtype) for shape in shapes])
     block = choose_block(None, rows, least_squares.network.size, dtype)
@@ -274,19 +405,13 @@ def _hold(least_squares, shapes, rank, dtype):
 
 
 @functools.lru_cache(maxsize=32)
-def _compile(least_squares, shapes, dtype, rank, route, sketch, power_iterations):
+def _compile(least_squares, shapes, dtype, work):
     """Compile the computation of a spectrum; return it and the bytes that it will allocate."""
-
-    def compute(theta, points, key):
-        jacobian = least_squares.linearize(theta, points)
-        if rank is None:
-            return full_spectrum(jacobian)
-        return sketched_spectrum(jacobian, rank, key=key, route=route, sketch=sketch, power_iterations=power_iterations)
-
     theta = jax.ShapeDtypeStruct((least_squares.network.size,), dtype)
     points = tuple(jax.ShapeDtypeStruct(shape, dtype) for shape in shapes)
-    lowered = jax.jit(compute).lower(theta, points, jax.random.key(0))
-    compiled = lowered.compile(compiler_options(least_squares.block))
+    compute = jax.jit(lambda theta, points, key: work(least_squares.linearize(theta, points), key))
+    options = (compiler_options(least_squares.block) or {}) | work.compiler_options
+    compiled = compute.lower(theta, points, jax.random.key(0)).compile(options)
     # LAPACK's divide and conquer works in another 4 min(N, P)² numbers.
-    workspace = 0 if rank is not None else 4 * min(least_squares.rows(points), theta.size) ** 2 * dtype.itemsize
+    workspace = 4 * min(least_squares.rows(points), theta.size) ** 2 * dtype.itemsize if work.whole else 0
     return compiled, bytes_of(compiled) + workspace

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from sketchlab.domains import INTERIOR, Sampler, sobol, uniform
 from sketchlab.files import replacing
 from sketchlab.gramian import Spectrum, full_spectrum
-from sketchlab.memory import block_for, compiler_options, memory_at_hand
+from sketchlab.memory import block_for, bytes_of, compiler_options, memory_at_hand
 from sketchlab.networks import MLP
 from sketchlab.optimizers import Optimizer, sketched_natural_gradient
 from sketchlab.problems import PROBLEMS, Problem
@@ -195,16 +195,17 @@ class Trainer:
         self.network, self.dtype, self.seed = network, check_dtype(dtype), seed
         self.sampler, self.resampling = sampler, resampling
         self.points = sample(problem, points, seed, self.dtype, sampler)
-        init_key, state_key, self._step_key = jax.random.split(jax.random.key(seed), 3)
-        self.theta = network.init(key=init_key, dtype=self.dtype) if theta is None else check_theta(theta, network, self.dtype)
+        _, self._state_key, self._step_key = split_seed(seed)
+        self.theta = initial_theta(network, seed, self.dtype) if theta is None else check_theta(theta, network, self.dtype)
 
         least_squares = LeastSquares(problem, network)
         self.rows = least_squares.rows(self.points)
         least_squares = replace(least_squares, block=choose_block(block, self.rows, network.size, self.dtype))
         self.problem = _weigh(boundary_weight, least_squares, self.theta, self.points)
         self.least_squares = replace(least_squares, problem=self.problem)
-        self.optimizer = optimizer if optimizer.fit is None else optimizer.fit(self.rows, network.size)
-        self.state = self.optimizer.init(self.least_squares, self.theta, self.points, key=state_key)
+        self._fitted: dict[Callable, Optimizer] = {}
+        self.optimizer = self._first_optimizer = self._fit(optimizer)
+        self.state = self._first_state()
         self.records: list[Record] = []
         self.seconds = 0.0
         self.compile_seconds = 0.0
@@ -266,6 +267,32 @@ class Trainer:
         self.records.append(record)
         return record
 
+    def switch(self, optimizer: Optimizer) -> None:
+        """Go on with another optimizer from the parameters reached.
+
+        What its state has in common with the old one is kept: a natural gradient of another rank starts with the last step and
+        damping. A first step with it compiles; those that were in use before are not compiled again.
+        """
+        self.optimizer = self._fit(optimizer)
+        new = self._first_state()
+        if jax.tree.structure(new) == jax.tree.structure(self.state):
+            new = jax.tree.map(lambda a, b: b if (a.shape, a.dtype) == (b.shape, b.dtype) else a, new, self.state)
+        self.state = new
+
+    def restart(self, seed: int) -> None:
+        """Forget all steps and begin anew from another seed's parameters and points, with what is compiled."""
+        self.points = sample(self.problem, [len(x) for x in self.points], seed, self.dtype, self.sampler)
+        _, self._state_key, self._step_key = split_seed(seed)
+        self.seed, self.records, self.seconds = seed, [], 0.0
+        self.theta = initial_theta(self.network, seed, self.dtype)
+        self.optimizer = self._first_optimizer
+        self.state = self._first_state()
+
+    @property
+    def step_bytes(self) -> int:
+        """Memory that a step allocates, by the compiler's account (`sketchlab.memory.bytes_of`)."""
+        return bytes_of(self._compile())
+
     @property
     def broken(self) -> bool:
         """Whether the last `PATIENCE` losses were no numbers."""
@@ -279,6 +306,14 @@ class Trainer:
         """Return what was reached so far."""
         history = History.from_records(self.records, has_solution=self.problem.solution is not None)
         return Run(self.problem, self.network, np.asarray(self.theta), history, stop_reason, self.settings)
+
+    def _fit(self, optimizer):
+        if optimizer.step not in self._fitted:
+            self._fitted[optimizer.step] = optimizer if optimizer.fit is None else optimizer.fit(self.rows, self.network.size)
+        return self._fitted[optimizer.step]
+
+    def _first_state(self):
+        return self.optimizer.init(self.least_squares, self.theta, self.points, key=self._state_key)
 
     def _compile(self):
         """Return the compiled step of the optimizer in use, compiling it the first time."""
@@ -434,6 +469,16 @@ def _stack(spectra):
 def sample(problem, points, seed, dtype, sampler):
     """Draw collocation points as arrays of JAX, see `Problem.sample`."""
     return _as_arrays(problem.sample(points, seed=seed, sampler=sampler), dtype)
+
+
+def split_seed(seed):
+    """Return the random keys of a run: for parameters, for the optimizer's first state or a sketch, and for its steps."""
+    return jax.random.split(jax.random.key(seed), 3)
+
+
+def initial_theta(network, seed, dtype):
+    """Draw the parameters that a run of this seed starts from."""
+    return network.init(key=split_seed(seed)[0], dtype=dtype)
 
 
 def _as_arrays(points, dtype):

@@ -1,19 +1,22 @@
-"""What every explorer shares: figures that are updated in place, labelled controls, and a loop that does not block the kernel."""
+"""Live figures: plotly figures in the house style, updated in place."""
 
-import asyncio
-import time
-from collections.abc import Callable
+import re
+from collections.abc import Sequence
 
-import ipywidgets as widgets
+import matplotlib.figure
+import numpy as np
 import plotly.graph_objects as go
 
-BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#888888"
+from sketchlab.plots import BLUE, COLOURS, GREEN, GREY, ORANGE, PINK, positive
 
+__all__ = ["BLUE", "COLOURS", "DASHES", "GREEN", "GREY", "ORANGE", "PINK"]
+
+#: Patterns that keep curves apart without their colours, and what matplotlib calls them.
+DASHES = {"solid": "-", "dash": "--", "dashdot": "-.", "dot": ":", "longdash": (0, (8, 2)), "longdashdot": (0, (8, 2, 1, 2))}
+#: Colours of fields in plotly's and in matplotlib's spelling.
+SCALES = {"Viridis": "viridis", "Magma": "magma", "RdBu": "RdBu"}
 #: Size of a live figure in pixels: two side by side on a laptop, one below the other on less.
 WIDTH, HEIGHT = 560, 340
-
-#: Shortest time between two pictures, in seconds: more would queue up in the browser.
-FRAME = 0.1
 
 
 def log_axis(title: str) -> dict:
@@ -21,99 +24,111 @@ def log_axis(title: str) -> dict:
     return {"type": "log", "title": title, "exponentformat": "power", "nticks": 8}
 
 
-def figure(title: str, x_axis: dict, y_axis: dict, traces: list) -> go.FigureWidget:
-    """Make a live figure in the house style."""
-    layout = {
+def figure(title: str, x_axis: dict, y_axis: dict, traces: list, **layout) -> go.FigureWidget:
+    """Make a live figure."""
+    house = {
         "title": {"text": title, "font": {"size": 15}},
         "template": "plotly_white",
         "width": WIDTH,
         "height": HEIGHT,
         "margin": {"l": 70, "r": 20, "t": 45, "b": 90},
         "legend": {"orientation": "h", "y": -0.24, "x": 0, "font": {"size": 11}},
+        "hovermode": "closest",
         "xaxis": x_axis,
         "yaxis": y_axis,
     }
-    return go.FigureWidget(data=traces, layout=layout)
+    return go.FigureWidget(data=traces, layout=house | layout)
 
 
-def line(name: str, colour: str, dash: str = "solid") -> go.Scatter:
-    """Make an empty curve, to be filled while the explorer runs."""
-    return go.Scatter(x=[], y=[], name=name, mode="lines", line={"color": colour, "dash": dash, "width": 2})
+def line(name: str, colour: str, dash: str = "solid", *, hover: str = "%{x}, %{y:.3e}", **options) -> go.Scatter:
+    """Make an empty curve, to be filled later; `hover` is what the pointer reads off it."""
+    options = {"mode": "lines", "line": {"color": colour, "dash": dash, "width": 2}, "hovertemplate": hover} | options
+    return go.Scatter(x=[], y=[], name=name, **options)
 
 
-class Loop:
-    """Calls a function again and again on the kernel's event loop, until paused.
-
-    Parameters
-    ----------
-    advance : callable, () -> bool
-        One short piece of work; False ends the loop.
-    on_error : callable, (exception) -> None
-        Gets whatever `advance` raises: nobody else would see it.
-
-    Notes
-    -----
-    A task that awaits between pieces leaves the kernel free to hear a click. Callbacks may come from another thread,
-    hence ``run_coroutine_threadsafe`` on the loop that was running when the explorer was made. Without a running loop
-    (a script) `start` works through to the end.
-    """
-
-    def __init__(self, advance: Callable[[], bool], on_error: Callable[[Exception], None]):
-        self._advance, self._on_error = advance, on_error
-        self.running = False
-        self._generation = 0
-        try:
-            self._events = asyncio.get_running_loop()
-        except RuntimeError:
-            self._events = None
-
-    def start(self) -> None:
-        """Begin, unless running already."""
-        if self.running:
-            return
-        self.running = True
-        self._generation += 1
-        if self._events is not None:
-            asyncio.run_coroutine_threadsafe(self._run(self._generation), self._events)
-            return
-        while self.running:
-            self._once()
-
-    def pause(self) -> None:
-        """Stop after the piece in hand."""
-        self.running = False
-
-    async def _run(self, generation):
-        # A pause and a start in quick succession leave an old task behind: it sees that it is no longer the one.
-        while self.running and generation == self._generation:
-            self._once()
-            await asyncio.sleep(0.01)
-
-    def _once(self):
-        try:
-            if not self._advance():
-                self.running = False
-        except Exception as error:  # shown by the explorer, kept in its `error`
-            self.running = False
-            self._on_error(error)
+def fade(colour: str, opacity: float = 0.2) -> str:
+    """Return a colour through which others are seen."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity})"
 
 
-class Throttle:
-    """Says whether enough time has passed for another picture."""
-
-    def __init__(self, seconds: float = FRAME):
-        self.seconds = seconds
-        self._last = 0.0
-
-    def ready(self) -> bool:
-        """Return True at most once every `seconds`."""
-        now = time.monotonic()
-        if now - self._last < self.seconds:
-            return False
-        self._last = now
-        return True
+def fill(trace, x, y, **properties) -> None:
+    """Put data into a curve on a logarithmic axis: what is not above zero becomes a gap."""
+    trace.update(x=np.asarray(x), y=positive(y), **properties)
 
 
-def control(widget_type: type[widgets.Widget], label: str, **options) -> widgets.Widget:
-    """Make a control whose label has room."""
-    return widget_type(description=label, style={"description_width": "75px"}, layout={"width": "290px"}, **options)
+def heatmap(colours: str) -> go.Heatmap:
+    """Make an empty coloured field; `colours` is a scale that plotly and matplotlib share."""
+    hover = "%{x:.3f}, %{y:.3f}: %{z:.3e}<extra></extra>"
+    return go.Heatmap(name=colours, colorscale=colours, zsmooth="best", colorbar={"thickness": 14}, hovertemplate=hover)
+
+
+def field(trace, points, shape, values, **properties) -> None:
+    """Put the values (n,) on a grid of `slice_points` into a coloured field."""
+    # plotly wants rows along the vertical axis
+    trace.update(x=points[:: shape[1], 0], y=points[: shape[1], 1], z=np.reshape(values, shape).T, **properties)
+
+
+def twin(figures: Sequence[go.FigureWidget]) -> matplotlib.figure.Figure:
+    """Draw what live figures show with matplotlib, two side by side."""
+    columns = min(2, len(figures))
+    rows = -(-len(figures) // columns)
+    drawn = matplotlib.figure.Figure(figsize=(6.4 * columns, 4.2 * rows), layout="constrained")
+    axes = drawn.subplots(rows, columns, squeeze=False).ravel()
+    for unused in axes[len(figures) :]:
+        unused.remove()
+    for live, ax in zip(figures, axes, strict=False):
+        for trace in live.data:
+            if trace.visible is not False:
+                _DRAW[trace.type](trace, ax)
+        layout = live.layout
+        scales = {f"{axis}scale": layout[f"{axis}axis"].type or "linear" for axis in "xy"}
+        labels = {f"{axis}label": layout[f"{axis}axis"].title.text or "" for axis in "xy"}
+        for axis in "xy":
+            if layout[f"{axis}axis"].range is not None:
+                ax.set(**{f"{axis}lim": layout[f"{axis}axis"].range})
+        if layout.yaxis.scaleanchor is not None:
+            ax.set_aspect("equal")
+        ax.set(title=layout.title.text, **{name: scale for name, scale in scales.items() if scale == "log"}, **labels)
+        if ax.get_legend_handles_labels()[1]:
+            ax.legend(fontsize=8)
+    return drawn
+
+
+def numbers(figures: Sequence[go.FigureWidget]) -> dict[str, np.ndarray]:
+    """Return the arrays that live figures show, by figure, trace and axis: ``convergence.loss.y``."""
+    found = {}
+    for live in figures:
+        for trace in live.data:
+            for axis in ("x", "y", "z"):
+                if (axis != "z" or trace.type == "heatmap") and trace[axis] is not None:
+                    found[f"{_slug(live.layout.title.text)}.{_slug(trace.name or trace.type)}.{axis}"] = np.asarray(trace[axis])
+    return found
+
+
+def _slug(text):
+    return re.sub(r"\W+", "_", text.lower()).strip("_")
+
+
+def _draw_curve(trace, ax):
+    if trace.fill == "toself":
+        ax.fill(trace.x, trace.y, alpha=0.2, color=trace.line.color)
+        return
+    colour = trace.line.color or trace.marker.color
+    style = {"linestyle": DASHES[trace.line.dash or "solid"] if "lines" in trace.mode else "none"}
+    if "markers" in trace.mode:
+        style |= {"marker": "o", "markersize": (trace.marker.size or 6) / 2}
+    ax.plot(trace.x, trace.y, color=colour, label=trace.name if trace.showlegend is not False else None, **style)
+
+
+def _draw_field(trace, ax):
+    if trace.x is not None:
+        image = ax.pcolormesh(trace.x, trace.y, trace.z, cmap=SCALES[trace.name], shading="gouraud")
+        ax.figure.colorbar(image, ax=ax)
+
+
+def _draw_bars(trace, ax):
+    ax.barh(trace.y, trace.x, color=trace.marker.color)
+
+
+_DRAW = {"scatter": _draw_curve, "heatmap": _draw_field, "bar": _draw_bars}

@@ -1,0 +1,336 @@
+"""What every explorer is: a title, controls, buttons, a status line, panels, and a line of Python that brings it back.
+
+An explorer is an application, as the command line is: making one switches JAX to 64-bit numbers and lets it keep compiled
+functions in the user's cache folder (`sketchlab.explore.cache`).
+"""
+
+import contextlib
+import functools
+import html
+import json
+import time
+from collections import defaultdict
+from collections.abc import Set
+from pathlib import Path
+from typing import ClassVar
+
+import ipywidgets as widgets
+import jax
+import numpy as np
+import plotly.graph_objects as go
+from IPython import get_ipython
+from IPython.display import display
+
+from sketchlab.explore.background import Background
+from sketchlab.explore.cache import keep_compiled_functions
+from sketchlab.explore.controls import Choice, Words
+from sketchlab.explore.live import ORANGE, numbers, twin
+from sketchlab.explore.page import Page
+from sketchlab.files import replacing
+from sketchlab.problems import PROBLEMS, Problem
+from sketchlab.validation import InputError
+
+#: Explorers by the notebook cell that made them.
+_made_by_cell: dict[str, list["Explorer"]] = defaultdict(list)
+
+
+class Explorer:
+    """Base of the explorers.
+
+    Parameters
+    ----------
+    controls : dict of str to control
+        See `sketchlab.explore.controls`.
+    choices : dict
+        First values of some of them.
+
+    Attributes
+    ----------
+    controls : dict of str to control
+    error : Exception or None
+        What went wrong last; the status line says it too.
+    state : str
+        "idle", "busy", "running", "paused" or "closed".
+    widget : Widget
+        All of it.
+    """
+
+    #: What it is called in `sketchlab.explore`; its title; and one sentence on what to look for.
+    name: ClassVar[str]
+    title: ClassVar[str]
+    look_for: ClassVar[str]
+    #: Methods that have a button: icon and explanation.
+    actions: ClassVar[dict[str, tuple[str, str]]] = {}
+
+    def __init__(self, controls, choices):
+        jax.config.update("jax_enable_x64", True)
+        keep_compiled_functions()
+        self.controls = controls
+        self.error = None
+        self.state = "idle"
+        self._by_code = True
+        self._page = Page()
+        self._background = Background(self._fail, lambda: self._page.watched)
+        self.status = widgets.HTML()
+        self._line = widgets.HTML()
+        self._panels = widgets.Box(layout={"flex_flow": "row wrap"})
+        self.buttons = {name: self._button(name, *how) for name, how in (self.actions | SAVING).items()}
+        self.widget = self._layout()
+        for name, control in controls.items():
+            control.on_change(functools.partial(self._by_hand, name))
+        for name, value in self._checked(choices).items():
+            self.controls[name].value = value
+        _dispose_with_cell(self)
+
+    def _ipython_display_(self):
+        display(self.widget)
+
+    @property
+    def settings(self) -> dict:
+        """Every control's value, fit for JSON: `sketchlab.explore.from_settings` brings the explorer back."""
+        return {"explorer": self.name} | {name: control.value for name, control in self.controls.items()}
+
+    @property
+    def code(self) -> str:
+        """A line of Python that brings the explorer back."""
+        values = ", ".join(f"{name}={self._spelled(name)}" for name in self.controls)
+        return f"sl.explore.{self.name}({values})"
+
+    def set(self, **choices) -> None:
+        """Move controls, as a hand would, and wait for the answer: ``set(rank=20, width=64)``.
+
+        Raises
+        ------
+        InputError
+            For a control or a value that is not there. What goes wrong afterwards is in `error`.
+        """
+        checked = self._checked(choices)
+        with self._moving(), self._background.waiting():
+            for name, value in checked.items():
+                self.controls[name].value = value
+            self._react(set(checked))
+
+    def save_figure(self, path=None) -> list[Path]:
+        """Draw what is on screen with matplotlib, as a PNG and a PDF; return the files.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Without ending; by default a new name in the current folder.
+        """
+        drawn = twin(self.figures)
+        files = [self._file(path, ending) for ending in ("png", "pdf")]
+        for file in files:
+            with replacing(file) as partial:
+                drawn.savefig(partial, dpi=150)
+        self._say(f"saved {files[0]} and {files[1].name}")
+        return files
+
+    def save_run(self, path=None) -> Path:
+        """Save the numbers on screen, with the settings, as an ``.npz`` file; return it.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            Without ending; by default a new name in the current folder.
+        """
+        file = self._file(path, "npz")
+        with replacing(file) as partial, open(partial, "wb") as stream:
+            np.savez(stream, settings=json.dumps(self.settings), **self._numbers())
+        self._say(f"saved {file}")
+        return file
+
+    def close(self) -> None:
+        """End its work and give back its memory; the widgets vanish."""
+        self._background.close()
+        self.state = "closed"
+        _close(self.widget)
+
+    @property
+    def figures(self) -> list:
+        """The live figures in the panels."""
+        return [panel for panel in self._panels.children if isinstance(panel, go.FigureWidget)]
+
+    # What an explorer adds, besides the figures in its panels
+
+    def _changed(self, names: Set[str]) -> None:
+        """Answer to controls that moved."""
+        raise NotImplementedError
+
+    # What it gets, and may refine
+
+    def _numbers(self) -> dict[str, np.ndarray]:
+        """Return the arrays on screen."""
+        return numbers(self.figures)
+
+    def _say(self, text: str, state: str | None = None) -> None:
+        """Write into the status line."""
+        self.state = state or self.state
+        self.status.value = (
+            f"<div style='min-height:1.6em; line-height:1.4' role='status'><b>{self.state}</b> · {html.escape(text)}</div>"
+        )
+
+    def _fail(self, error: Exception) -> None:
+        self.error = error
+        self.state = "idle"
+        kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
+        self.status.value = (
+            f"<div style='min-height:1.6em; line-height:1.4; color:{ORANGE}' role='alert'><b>stopped</b> · "
+            f"{html.escape(kind + str(error))}</div>"
+        )
+
+    def _guard(self, action) -> None:
+        """Do something for a hand: a widget has nobody above it to tell what went wrong, so the status line does."""
+        try:
+            action()
+        except Exception as error:  # kept and shown
+            self._fail(error)
+
+    def _value(self, name: str):
+        return self.controls[name].value
+
+    @contextlib.contextmanager
+    def _moving(self):
+        """Move controls in this block without answering to each."""
+        former, self._by_code = self._by_code, True
+        try:
+            yield
+        finally:
+            self._by_code = former
+
+    def _begin(self) -> None:
+        """Answer to all controls for the first time; the explorer's constructor ends with it."""
+        with self._background.waiting():
+            self._react(set(self.controls))
+        self._by_code = False
+
+    def _by_hand(self, name):
+        if not self._by_code:
+            self._react({name})
+
+    def _react(self, names):
+        self.error = None
+        self._guard(lambda: self._changed(names))
+        self._show_settings()
+
+    def _show_settings(self):
+        self._page.text = self.code
+        self._line.value = f"<code style='font-size: 11px; user-select: all; opacity: 0.75'>{html.escape(self.code)}</code>"
+
+    def _checked(self, choices):
+        for name, value in choices.items():
+            if name not in self.controls:
+                raise InputError(f"there is no control {name!r}: use {', '.join(self.controls)}.")
+            choices = choices | {name: self.controls[name].check(value)}
+        return choices
+
+    def _spelled(self, name):
+        control = self.controls[name]
+        return repr(control.value) if not isinstance(control, ProblemChoice) else control.spelled
+
+    def _file(self, path, ending):
+        """Add an ending to a name, or to a new one."""
+        name = f"{self.name}-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() // 10**6 % 1000:03d}" if path is None else path
+        return Path(f"{name}.{ending}")
+
+    def _button(self, name, icon, explanation):
+        style = "primary" if name == "run" else ""
+        button = widgets.Button(
+            description=name.replace("_", " ").capitalize(),
+            icon=icon,
+            tooltip=explanation,
+            button_style=style,
+            layout={"width": "120px"},
+        )
+        button.on_click(lambda _: self._guard(getattr(self, name)))
+        return button
+
+    def _layout(self):
+        head = widgets.HTML(f"<h3 style='margin: 0.2em 0'>{self.title}</h3><div>{self.look_for}</div>")
+        # In as many columns as there is room for.
+        wide = [control.widget for control in self.controls.values() if isinstance(control, Words) and control.lines > 1]
+        controls = widgets.GridBox(
+            [control.widget for control in self.controls.values() if control.widget not in wide],
+            layout={"grid_template_columns": "repeat(auto-fill, minmax(295px, 1fr))", "max_width": "1190px"},
+        )
+        buttons = widgets.Box([*self.buttons.values(), self._page], layout={"flex_flow": "row wrap"})
+        return widgets.VBox([head, controls, *wide, buttons, self.status, self._panels, self._line])
+
+
+#: Buttons that every explorer has.
+SAVING = {
+    "save_figure": ("picture-o", "Draw what is on screen with matplotlib, as PNG and PDF, into the folder of the notebook"),
+    "save_run": ("floppy-o", "Save the numbers on screen, with the settings"),
+}
+
+
+class ProblemChoice(Choice):
+    """The problem: one of the catalogue, or one's own.
+
+    Parameters
+    ----------
+    given : str or Problem
+    """
+
+    def __init__(self, given="heat_1d", *, keep=lambda problem: True):
+        self._problems = {name: problem for name, problem in _catalogue().items() if keep(problem)}
+        self._own = given if isinstance(given, Problem) else None
+        if self._own is not None:
+            self._problems[self._own.name] = self._own
+        first = self._own.name if self._own is not None else given
+        if first not in self._problems:
+            raise InputError(f"problem = {first!r} is not on the control: use one of {', '.join(self._problems)}, or a Problem.")
+        super().__init__("problem", list(self._problems), first, help="The differential equation")
+
+    def check(self, value):
+        """Return the name of a problem on the control, which may be given itself."""
+        return super().check(value.name if isinstance(value, Problem) else value)
+
+    @property
+    def problem(self) -> Problem:
+        """The problem chosen: always the same object, so that what was compiled for it is found again."""
+        return self._problems[self.value]
+
+    @property
+    def spelled(self) -> str:
+        """The problem in Python: a name in quotes from the catalogue; one's own by the name it has."""
+        return self.value if self._own is not None and self.value == self._own.name else repr(self.value)
+
+
+@functools.cache
+def _catalogue():
+    return {name: PROBLEMS[name]() for name in PROBLEMS}
+
+
+def _dispose_with_cell(explorer):
+    """Close the explorer when the cell that made it is run again, or has been deleted, in a notebook that names its cells."""
+    shell = get_ipython()
+    if shell is None or not hasattr(shell, "get_parent"):
+        return
+    cell = shell.get_parent().get("metadata", {}).get("cellId")
+    if cell is None:
+        return
+    _watch_cells(shell)
+    _made_by_cell[cell].append(explorer)
+
+
+@functools.cache
+def _watch_cells(shell):
+    shell.events.register("pre_run_cell", lambda _: _dispose(shell))
+
+
+def _dispose(shell):
+    about = shell.get_parent().get("metadata", {})
+    for cell in [about.get("cellId"), *about.get("deletedCells", [])]:
+        for explorer in _made_by_cell.pop(cell, []):
+            explorer.close()
+
+
+def _close(widget):
+    for child in getattr(widget, "children", ()):
+        _close(child)
+    for name in ("style", "layout"):
+        part = getattr(widget, name, None)
+        if isinstance(part, widgets.Widget):
+            part.close()
+    widget.close()

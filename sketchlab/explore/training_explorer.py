@@ -1,0 +1,332 @@
+"""The training explorer: press Run, and watch the spectrum, the error and the solution move."""
+
+import functools
+import inspect
+from dataclasses import replace
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sketchlab.damping import SEARCHES
+from sketchlab.domains import INTERIOR
+from sketchlab.explore.background import Throttle
+from sketchlab.explore.controls import Choice, Number
+from sketchlab.explore.explorer import Explorer, ProblemChoice
+from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figure, fill, heatmap, line, log_axis
+from sketchlab.explore.optimizer_text import make_optimizer
+from sketchlab.networks import MLP
+from sketchlab.optimizers import OPTIMIZERS
+from sketchlab.plots import exact_values, positive, slice_points
+from sketchlab.residuals import LeastSquares
+from sketchlab.training import PATIENCE, Trainer, initial_theta, save
+
+#: Largest N P min(N, P) whose full spectrum is computed now and then during a run: about a tenth of a second of work.
+FULL_WORK = 1e9
+#: Points a side of the solution and error pictures; and of a curve at most, on screen.
+RESOLUTION, CURVE = 40, 400
+#: Options of optimizers: these apply from the next step on.
+LIVE = ("rank", "search", "momentum", "learning_rate")
+
+
+class TrainingExplorer(Explorer):
+    """A training run in hand: its convergence, the spectrum as it moves, the solution and where it is wrong.
+
+    Parameters
+    ----------
+    problem : str or Problem
+    **choices
+        First values of the other controls, see `controls`.
+
+    Attributes
+    ----------
+    trainer : Trainer or None
+        The run; None before the first step.
+    """
+
+    name = "training"
+    title = "Training, step by step"
+    look_for = (
+        "Press <b>Run</b>: the error falls while the eigenvalues move. Drag the <b>rank</b> during the run: the error stops "
+        "falling when the sketch ends above the damping."
+    )
+    actions: ClassVar = {
+        "run": ("play", "Train for so many steps, or until paused"),
+        "pause": ("pause", "Stop after this step"),
+        "step": ("step-forward", "Take one step"),
+        "reset": ("undo", "Back to the initial parameters, with what the controls say"),
+    }
+    #: Controls that change what a run is made of: they apply on Reset.
+    structure: ClassVar = ("problem", "width", "depth", "points", "seed")
+
+    def __init__(self, problem="heat_1d", **choices):
+        self._start_with({"problem": ProblemChoice(problem)}, choices)
+
+    def _start_with(self, what, choices):
+        """Build the explorer for what the controls in `what` describe: a problem."""
+        controls = what | {
+            "width": Number("width", 2, 1024, 32, log=True, help="Units of a hidden layer"),
+            "depth": Number("depth", 1, 6, 2, help="Hidden layers"),
+            "points": Number("points", 16, 16384, 500, log=True, help="Collocation points"),
+            "seed": Number("seed", 0, 999, 0, help="Of parameters, points and random matrices"),
+            "optimizer": Choice("optimizer", list(OPTIMIZERS), "sngd", help="Can be changed during a run"),
+            "rank": Number("rank k", 1, 400, 80, help="Of the sketch; can be changed during a run"),
+            "search": Choice("damping", list(SEARCHES), "damping path", help="How a step is chosen; can be changed during a run"),
+            "momentum": Number(
+                "momentum", 0.0, 0.95, 0.5, help="Part of the last step that is kept; can be changed during a run"
+            ),
+            "learning_rate": Number("learning rate", 1e-5, 1.0, 1e-3, log=True, help="Of Adam; can be changed during a run"),
+            "steps": Number("steps", 1, 5000, 150, log=True, help="Steps until Run pauses by itself"),
+            "against": Choice("curves over", ["steps", "seconds"], "steps", help="Horizontal axis of the convergence curves"),
+        }
+        super().__init__(controls, choices)
+        self.trainer = None
+        self._whole = None
+        self._frames, self._fields, self._spectra = Throttle(), Throttle(0.5), Throttle(2.0)
+        self._begin()
+
+    @property
+    def code(self) -> str:
+        """A line of Python that brings the explorer back, and the steps it has taken."""
+        taken = len(self.trainer.records) if self.trainer else 0
+        return super().code + (f".run_sync({taken})" if taken else "")
+
+    def run(self) -> None:
+        """Train in the background for so many more steps as the control says, or until paused."""
+        if self._background.running:
+            return
+        self._start(self._value("steps"))
+
+    def step(self) -> None:
+        """Take one step."""
+        self._start(1)
+
+    def pause(self) -> None:
+        """Stop after the step in hand."""
+        if self._background.running:
+            self._background.pause()
+            self._say("after this step", "paused")
+
+    def reset(self) -> None:
+        """Forget the run, and set the panels up for what the controls say."""
+        self._background.drop()
+        self.error = None
+        if self.trainer is not None and self._built == self._structure():
+            trainer = self.trainer
+            self._background.do(lambda: trainer.restart(self._value("seed")))
+        else:
+            self.trainer = None
+        self._guard(self._set_up)
+        self._show_settings()
+
+    def run_sync(self, steps: int) -> "TrainingExplorer":
+        """Train here and now, without a browser; raises what goes wrong, and returns the explorer."""
+        self._left = steps
+        self.error = None
+        if self.problem is None:
+            self._set_up()
+        while self._left > 0:
+            self._background.do(self._advance)
+        self._draw(False)
+        return self
+
+    def save_run(self, path=None):
+        """Save the run as `sketchlab.save` does, for `sketchlab.load`; see `Explorer.save_run`."""
+        if self.trainer is None:
+            return super().save_run(path)
+        file = self._file(path, "npz")
+        save(self.trainer.run("interrupted"), file)
+        self._say(f"saved {file}")
+        return file
+
+    def _changed(self, names):
+        if self.trainer is None and (names & set(self.structure) or not self._panels.children):
+            self._set_up()
+        taken = inspect.signature(OPTIMIZERS[self._value("optimizer")]).parameters
+        for name in LIVE:
+            self.controls[name].enable(name in taken)
+        if self.trainer is None:
+            return
+        if "against" in names:
+            self._draw_curves()
+        if waiting := [name for name in self.structure if dict(self._built)[name] != dict(self._structure())[name]]:
+            self._say(f"{', '.join(waiting)} applies on Reset" if len(waiting) == 1 else f"{', '.join(waiting)} apply on Reset")
+        elif names & {"optimizer", *LIVE}:
+            self._say(f"{', '.join(sorted(names))} applies from the next step on")
+        self.buttons["reset"].button_style = "warning" if waiting else ""
+
+    def _problem(self):
+        return self.controls["problem"].problem
+
+    def _structure(self):
+        return tuple((name, self._value(name)) for name in self.structure)
+
+    def _start(self, steps):
+        self._left = steps
+        self.error = None
+        if self.problem is None:
+            self._set_up()
+        busy = self.trainer is None or self._optimizer() is not self._in_use
+        self._say(f"compiling for width {self._value('width')} …" if busy else "…", "running")
+        self._background.start(self._advance, self._draw)
+
+    def _optimizer(self):
+        """Return the optimizer that the controls describe: the same object for the same settings, so that it compiles once."""
+        name = self._value("optimizer")
+        taken = inspect.signature(OPTIMIZERS[name]).parameters
+        options = tuple((option, self._value(option)) for option in LIVE if option in taken)
+        return make_optimizer(name, options)
+
+    def _advance(self):
+        """Take a step: this runs beside the kernel, and touches no widget."""
+        wanted = self._optimizer()
+        if self.trainer is None:
+            options = {"points": self._value("points"), "seed": self._value("seed")}
+            built = self._structure()
+            trainer = Trainer(self.problem, self.network, wanted, **options)
+            self.trainer, self._in_use, self._built = trainer, wanted, built
+        trainer = self.trainer
+        if wanted is not self._in_use:
+            trainer.switch(wanted)
+            self._in_use = wanted
+        trainer.step()
+        self._left -= 1
+        more = self._left > 0 and not trainer.broken
+        small = trainer.rows * self.network.size * min(trainer.rows, self.network.size) <= FULL_WORK
+        if small and (self._spectra.ready() or not more):
+            self._whole = len(trainer.records), np.asarray(trainer.spectrum().eigenvalues)
+        return more
+
+    def _draw(self, more):
+        """Show what has changed, as often as a browser can follow, and all of it at the end."""
+        if not more or self._frames.ready():
+            self._draw_curves()
+            self._draw_spectrum()
+            self._say(self._report(more), "running" if more else "paused")
+        if not more or self._fields.ready():
+            self._draw_fields(self.trainer.theta)
+        if not more:
+            self._show_settings()
+
+    def _report(self, more):
+        last, trainer = self.trainer.records[-1], self.trainer
+        if trainer.broken:
+            return (
+                f"stopped: the loss was not a number {PATIENCE} steps in a row. Look for a division by zero, a root or a "
+                "logarithm of what can be negative; or try another seed or optimizer."
+            )
+        error = "" if last.relative_error is None else f", relative L2 error {last.relative_error:.2e}"
+        kept = f", rank {len(last.eigenvalues)}, damping μ = {last.damping:.0e}" if len(last.eigenvalues) else ""
+        refused = "" if last.accepted else "; this step was refused, for every candidate raised the loss"
+        return (
+            f"step {last.step}, {last.seconds:.1f} s (compiled in {trainer.compile_seconds:.1f} s): loss {last.loss:.2e}{error}"
+            f"{kept}{refused}. P = {self.network.size:,}, N = {trainer.rows:,}"
+        )
+
+    def _set_up(self):
+        """Make empty panels for the problem and network that the controls describe."""
+        # None until all is well.
+        self.problem = None
+        self.problem = self._problem()
+        self.network = MLP(self.problem.dim, self._value("width"), self._value("depth"), self.problem.outputs)
+        least_squares = LeastSquares(self.problem, self.network)
+        self._whole = None
+        self._grid, self._grid_shape = slice_points(self.problem, RESOLUTION)
+        self._exact = None if self.problem.solution is None else exact_values(self.problem, self._grid)
+        self._evaluate = _fields(self.problem, self.network)
+        limit = min(least_squares.rows(self.problem.sample(self._value("points"), seed=0)), self.network.size)
+        moved = self._value("rank") > limit
+        if moved:
+            with self._moving():
+                self.controls["rank"].value = limit
+        self._make_figures()
+        self._draw_fields(initial_theta(self.network, self._value("seed"), jnp.dtype("float64")))
+        note = f"Rank moved to {limit}, the largest for these points and parameters. " if moved else ""
+        self._say(f"{note}{self.problem.equation or self.problem.name}: P = {self.network.size:,} parameters. Press Run.", "idle")
+
+    def _make_figures(self):
+        hover = "λ%{x} = %{y:.3e}<extra></extra>"
+        self.spectrum_figure = figure(
+            "Spectrum of the Gramian",
+            {"title": "index i"},
+            log_axis("eigenvalue λᵢ"),
+            [
+                line("all eigenvalues", GREY, hover=hover),
+                line("seen by the step", BLUE, hover=hover),
+                line("rank", GREEN, "dash"),
+                line("damping μ", PINK, "dot"),
+            ],
+        )
+        curves = [line("loss", BLUE)] + ([] if self._exact is None else [line("relative L2 error", ORANGE, "dash")])
+        self.convergence_figure = figure("Convergence", {"title": "steps"}, log_axis(""), curves)
+        names = [{"title": name} for name in self.problem.axes[:2]]
+        judged = "Error |u − u*|" if self._exact is not None else "Residual |r| of the first condition inside"
+        first = "Solution u" if self.problem.outputs == 1 else f"Solution, the first of {self.problem.outputs} functions"
+        if self.problem.dim == 1:
+            curves = [line("network", BLUE)] + ([] if self._exact is None else [line("exact", GREY, "dash")])
+            self.solution_figure = figure(first, names[0], {"title": "u"}, curves)
+            self.error_figure = figure(judged, names[0], log_axis(""), [line(judged, ORANGE)])
+        else:
+            self.solution_figure = figure(first, *names, [heatmap("Viridis")])
+            self.error_figure = figure(f"log₁₀ of the {judged[0].lower()}{judged[1:]}", *names, [heatmap("Magma")])
+        former = self._panels.children
+        self._panels.children = [self.spectrum_figure, self.convergence_figure, self.solution_figure, self.error_figure]
+        for old in former:
+            old.close()
+
+    def _draw_curves(self):
+        records = self.trainer.records
+        if not records:
+            return
+        # The last one is always shown.
+        shown = records[:: -max(1, len(records) // CURVE)][::-1]
+        against = self._value("against")
+        x = [record.step if against == "steps" else record.seconds for record in shown]
+        with self.convergence_figure.batch_update():
+            self.convergence_figure.layout.xaxis.title.text = against
+            for trace, name in zip(self.convergence_figure.data, ("loss", "relative_error"), strict=False):
+                fill(trace, x, [getattr(record, name) for record in shown])
+
+    def _draw_spectrum(self):
+        last = self.trainer.records[-1]
+        whole, seen, rank, damping = self.spectrum_figure.data
+        count = len(last.eigenvalues)
+        values = last.eigenvalues[last.eigenvalues > 0]
+        with self.spectrum_figure.batch_update():
+            if self._whole is not None:
+                number, eigenvalues = self._whole
+                fill(whole, np.arange(1, eigenvalues.size + 1), eigenvalues, name=f"all eigenvalues, step {number}")
+            fill(seen, np.arange(1, count + 1), last.eigenvalues)
+            if values.size:
+                rank.update(x=[count, count], y=[values.min(), values.max()], name=f"rank {count}")
+                damping.update(x=[1, count], y=[last.damping] * 2, name=f"damping μ = {last.damping:.0e}")
+            else:
+                rank.update(x=[], y=[])
+                damping.update(x=[], y=[])
+
+    def _draw_fields(self, theta):
+        u, residual = (np.asarray(values) for values in self._evaluate(theta, jnp.asarray(self._grid)))
+        wrong = residual if self._exact is None else np.abs(u - self._exact)
+        if self.problem.dim > 1:
+            field(self.solution_figure.data[0], self._grid, self._grid_shape, u)
+            field(self.error_figure.data[0], self._grid, self._grid_shape, np.log10(positive(wrong)))
+            return
+        x = self._grid[:, 0]
+        self.solution_figure.data[0].update(x=x, y=u)
+        if self._exact is not None:
+            self.solution_figure.data[1].update(x=x, y=self._exact)
+        fill(self.error_figure.data[0], x, wrong)
+
+
+@functools.lru_cache(maxsize=16)
+def _fields(problem, network):
+    """Compile (theta, x) -> the first function of the solution (n,), and the size of the first residual inside, both at x."""
+    inside = [condition for condition in problem.conditions if condition.region == INTERIOR][:1]
+    least_squares = LeastSquares(replace(problem, conditions=inside or problem.conditions[:1]), network)
+
+    def evaluate(theta, x):
+        u = least_squares.solution(theta, x)
+        return u if u.ndim == 1 else u[:, 0], least_squares.residual_sizes(theta, (x,))[0]
+
+    return jax.jit(evaluate)
