@@ -18,8 +18,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import sketchlab as sl
+from sketchlab.drawing import COLOURS, GREY, positive
 from sketchlab.memory import memory_at_hand
-from sketchlab.plots import COLOURS, DASHES, GREY, positive
+from sketchlab.plots import DASHES
 
 FOLDER = Path(__file__).parent / "figures"
 HEAT, NETWORK, POINTS = sl.PROBLEMS["heat_1d"](), sl.MLP(2, 32, 2), 1100

@@ -4,8 +4,10 @@ A problem says what must vanish and where; a network is an ansatz for the soluti
 Gramian of the network's tangent functions decides how hard that is, and its spectrum can be looked at.
 """
 
+import importlib
+
 from sketchlab.calculus import divergence, gradient, laplacian, partial
-from sketchlab.damping import damping_path, step_grid
+from sketchlab.damping import SEARCHES, damping_path, step_grid
 from sketchlab.decay import DecayBound, decay_bound
 from sketchlab.domains import SAMPLERS, Box, Face
 from sketchlab.gramian import Gramian, Spectrum, full_spectrum, kernel_spectrum
@@ -26,8 +28,18 @@ from sketchlab.problems import PROBLEMS, Condition, Problem, boundary, face, int
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.resampling import RESAMPLINGS, Resampling, redraw, residual_adaptive
 from sketchlab.residuals import Jacobian, LeastSquares, from_matrix
-from sketchlab.sketch import ROUTES, co_range_finder, range_finder, rayleigh_ritz, sketched_spectrum
-from sketchlab.spectra import Decay, condition_spectra, fit_decay, jacobian, spectrum, spectrum_bytes, tangent_functions
+from sketchlab.sketch import ROUTES, NestedSketch, co_range_finder, nested_sketch, range_finder, rayleigh_ritz, sketched_spectrum
+from sketchlab.spectra import (
+    Decay,
+    Survey,
+    condition_spectra,
+    fit_decay,
+    jacobian,
+    spectrum,
+    spectrum_bytes,
+    survey,
+    tangent_functions,
+)
 from sketchlab.training import History, Run, Trainer, load, save, train
 from sketchlab.validation import InputError
 
@@ -55,6 +67,7 @@ __all__ = [
     "RESAMPLINGS",
     "ROUTES",
     "SAMPLERS",
+    "SEARCHES",
     "SKETCHES",
     "Box",
     "Condition",
@@ -67,12 +80,14 @@ __all__ = [
     "Jacobian",
     "LeastSquares",
     "NearOptimality",
+    "NestedSketch",
     "Optimizer",
     "Problem",
     "Resampling",
     "Run",
     "Spectrum",
     "StepInfo",
+    "Survey",
     "Trainer",
     "adam",
     "boundary",
@@ -97,6 +112,7 @@ __all__ = [
     "load",
     "natural_gradient",
     "near_optimality",
+    "nested_sketch",
     "partial",
     "range_finder",
     "rayleigh_ritz",
@@ -108,13 +124,16 @@ __all__ = [
     "spectrum",
     "spectrum_bytes",
     "step_grid",
+    "survey",
     "tangent_functions",
     "train",
 ]
 
 
 def __getattr__(name):
-    # Matplotlib is loaded by the first plot, not by the first import.
+    # Matplotlib is loaded by the first plot, and widgets by the first explorer, not by the first import.
+    if name == "explore":
+        return importlib.import_module("sketchlab.explore")
     if name in _PLOTS:
         from sketchlab import plots
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.stats import qmc
 
 from sketchlab.validation import Catalogue, InputError
 
@@ -41,6 +40,9 @@ def uniform(n: int, dim: int, seed: int) -> np.ndarray:
 
 def sobol(n: int, dim: int, seed: int) -> np.ndarray:
     """Take the first n points of a scrambled Sobol sequence in the unit cube, (n, dim); Owen 1998, by scipy.stats.qmc."""
+    # Half a second to load, for those who draw such points.
+    from scipy.stats import qmc
+
     doublings = int(np.ceil(np.log2(max(n, 1))))
     return qmc.Sobol(dim, seed=seed).random_base2(doublings)[:n]
 

@@ -5,13 +5,12 @@ With ``ax=None`` a new figure is made. Colours are safe for colour-blind readers
 
 from collections.abc import Mapping, Sequence
 
-import jax
-import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
 from sketchlab.decay import DecayBound
+from sketchlab.drawing import BLUE, COLOURS, GREEN, GREY, ORANGE, PINK, exact_values, first_output, positive, slice_points
 from sketchlab.gramian import Spectrum, noise_floors
 from sketchlab.networks import MLP
 from sketchlab.optimality import NearOptimality, Norms
@@ -20,14 +19,9 @@ from sketchlab.spectra import tangent_functions
 from sketchlab.training import Run
 from sketchlab.validation import InputError, check_integer
 
-BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#777777"
-COLOURS = (BLUE, ORANGE, GREEN, PINK, "#E69F00", "#56B4E9")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 HATCHES = ("", "//", "..", "xx", "--", "++")
-
-#: Points a side on which fields are drawn.
-RESOLUTION = 80
 
 
 def plot_spectrum(
@@ -275,7 +269,7 @@ def plot_convergence(
 def plot_solution(run: Run, *, ax: Axes | None = None) -> Axes:
     """Draw the trained solution: a curve in one dimension, a field in two, the slice through the centre in more."""
     x, shape = slice_points(run.problem)
-    values = _first_output(run.solution(x))
+    values = first_output(run.solution(x))
     if run.problem.dim > 1:
         return _field(ax, run, x, shape, values, title="Solution u", cmap="viridis")
     ax = _axes(ax)
@@ -298,39 +292,13 @@ def plot_error(run: Run, *, ax: Axes | None = None) -> Axes:
     if run.problem.solution is None:
         raise InputError(f"problem {run.problem.name!r} has no known solution to compare with: draw plot_solution instead.")
     x, shape = slice_points(run.problem)
-    values = np.abs(_first_output(run.solution(x)) - exact_values(run.problem, x))
+    values = np.abs(first_output(run.solution(x)) - exact_values(run.problem, x))
     if run.problem.dim > 1:
         return _field(ax, run, x, shape, values, title="Error |u − u*|", cmap="magma")
     ax = _axes(ax)
     ax.semilogy(x[:, 0], values, color=ORANGE)
     ax.set(xlabel=run.problem.axes[0], ylabel="|u − u*|", title="Error |u − u*|")
     return ax
-
-
-def slice_points(problem: Problem, resolution: int = RESOLUTION) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Lay a grid over the first two axes, all others at the middle of the box: points (n, d) and the grid's shape."""
-    box, varied = problem.domain, min(problem.dim, 2)
-    n = resolution if varied == 2 else 4 * resolution
-    ticks = [np.linspace(box.lower[axis], box.upper[axis], n) for axis in range(varied)]
-    plane = np.stack(np.meshgrid(*ticks, indexing="ij"), axis=-1).reshape(-1, varied)
-    middle = (np.add(box.lower, box.upper) / 2)[varied:]
-    return np.concatenate([plane, np.tile(middle, (len(plane), 1))], axis=1), (n,) * varied
-
-
-def exact_values(problem: Problem, x: np.ndarray) -> np.ndarray:
-    """Evaluate the known solution at points (n, d): (n,), the first entry of a vector."""
-    return _first_output(jax.vmap(problem.solution)(jnp.asarray(x)))
-
-
-def positive(values) -> np.ndarray:
-    """Turn what is not above zero into gaps: a logarithmic axis has no place for it."""
-    values = np.asarray(values, float)
-    return np.where(values > 0, values, np.nan)
-
-
-def _first_output(values):
-    values = np.asarray(values)
-    return values if values.ndim == 1 else values[:, 0]
 
 
 def _labelled(runs):

@@ -8,6 +8,7 @@ import numpy as np
 from sketchlab.calculus import laplacian, partial
 from sketchlab.decay import decay_bound
 from sketchlab.domains import Box
+from sketchlab.drawing import positive
 from sketchlab.explore.controls import Choice, Number
 from sketchlab.explore.explorer import Explorer
 from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, figure, fill, line, log_axis
@@ -70,7 +71,7 @@ class DecayExplorer(Explorer):
                 ),
             ],
         )
-        self.plane_figure.data[0].update(x=[-1, 1], y=[0, 0])
+        fill(self.plane_figure.data[0], [-1, 1], [0, 0])
         hover = "λ%{x} = %{y:.3e}<extra></extra>"
         self.spectrum_figure = figure(
             "Eigenvalues and their bound",
@@ -117,22 +118,22 @@ class DecayExplorer(Explorer):
         poles = np.concatenate([bound.poles, bound.poles.conj()])
         with self.plane_figure.batch_update():
             _, curve, markers = self.plane_figure.data
-            curve.update(x=ellipse.real, y=ellipse.imag, name=f"ellipse through the nearest pole, ρ = {rho:.3f}")
-            markers.update(x=poles.real, y=poles.imag, text=[f"pole, ρ = {r:.3f}" for r in np.tile(bound.rho, 2)])
+            fill(curve, ellipse.real, ellipse.imag, name=f"ellipse through the nearest pole, ρ = {rho:.3f}")
+            fill(markers, poles.real, poles.imag, text=[f"pole, ρ = {r:.3f}" for r in np.tile(bound.rho, 2)])
         index = np.arange(1, COUNT + 1)
         eigenvalues = np.asarray(found.eigenvalues)
         with self.spectrum_figure.batch_update():
             measured, plain, sharpened, rounding = self.spectrum_figure.data
-            fill(measured, np.arange(1, eigenvalues.size + 1), eigenvalues)
-            fill(plain, index, bound.plain)
-            fill(sharpened, index, bound.eigenvalues)
-            rounding.update(x=[1, COUNT], y=[float(noise_floors(found)[0])] * 2)
+            fill(measured, np.arange(1, eigenvalues.size + 1), positive(eigenvalues))
+            fill(plain, index, positive(bound.plain))
+            fill(sharpened, index, positive(bound.eigenvalues))
+            fill(rounding, [1, COUNT], [float(noise_floors(found)[0])] * 2)
         x = np.linspace(-1, 1, 101)
         (weights, biases), _ = network.unflatten(theta)
         values = np.tanh(np.outer(np.asarray(weights)[:, 0], x) + np.asarray(biases)[:, None])
         # One curve with gaps for all neurons.
         gaps = np.full((len(values), 1), np.nan)
-        self.neurons_figure.data[0].update(x=np.tile(np.append(x, np.nan), len(values)), y=np.hstack([values, gaps]).ravel())
+        fill(self.neurons_figure.data[0], np.tile(np.append(x, np.nan), len(values)), np.hstack([values, gaps]).ravel())
         above = int(np.sum(eigenvalues > float(found.noise_floor)))
         self._say(
             f"{above} of {network.size} eigenvalues are above rounding errors. All tangent functions are analytic inside the "

@@ -17,14 +17,13 @@ from typing import ClassVar
 import ipywidgets as widgets
 import jax
 import numpy as np
-import plotly.graph_objects as go
 from IPython import get_ipython
 from IPython.display import display
 
 from sketchlab.explore.background import Background
 from sketchlab.explore.cache import keep_compiled_functions
 from sketchlab.explore.controls import Choice, Words
-from sketchlab.explore.live import ORANGE, numbers, twin
+from sketchlab.explore.live import ORANGE, go, numbers, twin
 from sketchlab.explore.page import Page
 from sketchlab.files import replacing
 from sketchlab.problems import PROBLEMS, Problem
@@ -251,7 +250,7 @@ class Explorer:
         wide = [control.widget for control in self.controls.values() if isinstance(control, Words) and control.lines > 1]
         controls = widgets.GridBox(
             [control.widget for control in self.controls.values() if control.widget not in wide],
-            layout={"grid_template_columns": "repeat(auto-fill, minmax(295px, 1fr))", "max_width": "1190px"},
+            layout={"grid_template_columns": "repeat(auto-fill, minmax(298px, 1fr))", "max_width": "1200px"},
         )
         buttons = widgets.Box([*self.buttons.values(), self._page], layout={"flex_flow": "row wrap"})
         return widgets.VBox([head, controls, *wide, buttons, self.status, self._panels, self._line])

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Sequence
 
-import matplotlib.figure
 import numpy as np
-import plotly.graph_objects as go
 
-from sketchlab.plots import BLUE, COLOURS, GREEN, GREY, ORANGE, PINK, positive
+from sketchlab.drawing import BLUE, COLOURS, GREEN, GREY, ORANGE, PINK
+from sketchlab.explore.quick_plotly import go
 
-__all__ = ["BLUE", "COLOURS", "DASHES", "GREEN", "GREY", "ORANGE", "PINK"]
+__all__ = ["BLUE", "COLOURS", "DASHES", "GREEN", "GREY", "ORANGE", "PINK", "go"]
 
 #: Patterns that keep curves apart without their colours, and what matplotlib calls them.
 DASHES = {"solid": "-", "dash": "--", "dashdot": "-.", "dot": ":", "longdash": (0, (8, 2)), "longdashdot": (0, (8, 2, 1, 2))}
@@ -19,9 +18,9 @@ SCALES = {"Viridis": "viridis", "Magma": "magma", "RdBu": "RdBu"}
 WIDTH, HEIGHT = 560, 340
 
 
-def log_axis(title: str) -> dict:
+def log_axis(title: str, **options) -> dict:
     """Describe a logarithmic axis that prints powers of ten."""
-    return {"type": "log", "title": title, "exponentformat": "power", "nticks": 8}
+    return {"type": "log", "title": title, "exponentformat": "power", "nticks": 8} | options
 
 
 def figure(title: str, x_axis: dict, y_axis: dict, traces: list, **layout) -> go.FigureWidget:
@@ -53,8 +52,9 @@ def fade(colour: str, opacity: float = 0.2) -> str:
 
 
 def fill(trace, x, y, **properties) -> None:
-    """Put data into a curve on a logarithmic axis: what is not above zero becomes a gap."""
-    trace.update(x=np.asarray(x), y=positive(y), **properties)
+    """Put data into a curve."""
+    # Always with its name: where a batch of updates names some curves, the browser forgets the names of the others.
+    trace.update(**{"x": np.asarray(x), "y": np.asarray(y), "name": trace.name} | properties)
 
 
 def heatmap(colours: str) -> go.Heatmap:
@@ -69,8 +69,10 @@ def field(trace, points, shape, values, **properties) -> None:
     trace.update(x=points[:: shape[1], 0], y=points[: shape[1], 1], z=np.reshape(values, shape).T, **properties)
 
 
-def twin(figures: Sequence[go.FigureWidget]) -> matplotlib.figure.Figure:
-    """Draw what live figures show with matplotlib, two side by side."""
+def twin(figures: Sequence[go.FigureWidget]):
+    """Draw what live figures show into a figure of matplotlib, two side by side."""
+    import matplotlib.figure
+
     columns = min(2, len(figures))
     rows = -(-len(figures) // columns)
     drawn = matplotlib.figure.Figure(figsize=(6.4 * columns, 4.2 * rows), layout="constrained")

@@ -38,13 +38,14 @@ class Page(anywidget.AnyWidget):
         render({ model, el }) {
             const button = document.createElement("button");
             button.className = "jupyter-button widget-button";
-            button.style.width = "130px";
+            button.style.cssText = "width: 130px; margin: 2px";
             button.title = "Copy a line of Python that brings this explorer back as it is now";
             const name = "Copy settings";
-            button.textContent = name;
+            const icon = '<i class="fa fa-copy"></i>';
+            button.innerHTML = icon + name;
             button.onclick = async () => {
                 button.textContent = (await copied(model.get("text"))) ? "Copied" : "Copy the line below";
-                setTimeout(() => { button.textContent = name; }, 1500);
+                setTimeout(() => { button.innerHTML = icon + name; }, 1500);
             };
             el.append(button);
             const say = kind => model.send({ kind });

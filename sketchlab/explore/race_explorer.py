@@ -7,6 +7,7 @@ from typing import ClassVar
 import ipywidgets as widgets
 import numpy as np
 
+from sketchlab.drawing import positive
 from sketchlab.explore.background import Throttle
 from sketchlab.explore.controls import Choice, Number, Words
 from sketchlab.explore.explorer import Explorer, ProblemChoice
@@ -188,7 +189,7 @@ class RaceExplorer(Explorer):
         quantity = "loss" if self._problem.solution is None else "relative L2 error"
         axis = "step" if self._raced["equal"] == "steps" else "seconds, compilation not counted"
         title = f"{self._problem.name}, P = {self._network.size:,}: median and range over seeds"
-        self.race_figure = figure(title, {"title": axis}, log_axis(quantity), traces, width=900, height=420)
+        self.race_figure = figure(title, {"title": axis}, log_axis(quantity, dtick=1), traces, width=900, height=420)
         self._panels.children = [self.race_figure, self._table]
 
     def _draw(self, more):
@@ -198,8 +199,8 @@ class RaceExplorer(Explorer):
             for i, lane in enumerate(self.lanes):
                 x, low, middle, high = self._curves(lane)
                 band, curve = self.race_figure.data[2 * i : 2 * i + 2]
-                fill(band, np.append(x, x[::-1]), np.append(low, high[::-1]))
-                fill(curve, x, middle)
+                fill(band, np.append(x, x[::-1]), positive(np.append(low, high[::-1])))
+                fill(curve, x, positive(middle))
         self._table.value = self._make_table()
         text, seed = self._last
         done = "" if more or self._next() is not None else "Finished. "

@@ -4,7 +4,6 @@ import time
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-import scipy.optimize
 
 from sketchlab.explore.controls import Number
 from sketchlab.explore.explorer import Explorer, ProblemChoice
@@ -158,7 +157,7 @@ class ScalingExplorer(Explorer):
                 last if axis == "seconds" else line("memory at hand", GREEN, "dot"),
                 line("a million parameters", GREY, "longdash"),
             ]
-            panels.append(figure(title, log_axis("parameters P"), log_axis(axis), traces))
+            panels.append(figure(title, log_axis("parameters P", dtick=1), log_axis(axis, dtick=1), traces))
         former = self.figures
         self.time_figure, self.memory_figure = panels
         self._panels.children = panels
@@ -202,6 +201,9 @@ class ScalingExplorer(Explorer):
 
     def _law(self, name, column, amount):
         """Fit a + b · amount(N, P, k) to what was measured, by least squares of relative errors; None before two measurements."""
+        # A third of a second to load, for the one explorer that fits a law.
+        from scipy.optimize import nnls
+
         found = [
             (size, both[column]) for (size, route), both in self.measured.items() if route == name and both[column] is not None
         ]
@@ -214,7 +216,7 @@ class ScalingExplorer(Explorer):
 
         matrix = basis(sizes) / values[:, None]
         scale = np.linalg.norm(matrix, axis=0)
-        coefficients = scipy.optimize.nnls(matrix / scale, np.ones(len(values)))[0] / scale
+        coefficients = nnls(matrix / scale, np.ones(len(values)))[0] / scale
         return lambda p: (basis(np.atleast_1d(np.asarray(p, float))) @ coefficients).reshape(np.shape(p))
 
     def _draw(self, more):
@@ -229,10 +231,10 @@ class ScalingExplorer(Explorer):
                     if law is not None:
                         fill(live.data[2 * i + 1], grid, law(grid) / unit)
                         laws[name, column] = law(grid)
-                shown = [value for i in range(len(ROUTES)) for value in live.data[2 * i].y]
-                million = [value for trace in live.data[: 2 * len(ROUTES)] for value in trace.y if np.isfinite(value)] or shown
-                if million:
-                    live.data[-1].update(x=[1e6, 1e6], y=[min(million), max(million)])
+            # What was put into a batch is read back only after it.
+            shown = np.concatenate([trace.y for trace in live.data[: 2 * len(ROUTES)]])
+            if shown.size:
+                fill(live.data[-1], [1e6, 1e6], [np.nanmin(shown), np.nanmax(shown)])
         says = self._draw_crossings(grid, {name: values for (name, column), values in laws.items() if column == 0})
         if more:
             self._say_next()
@@ -252,9 +254,9 @@ class ScalingExplorer(Explorer):
                 y.append(np.exp(np.interp(np.log(x[-1]), np.log(grid), np.log(laws[first]))))
                 cheaper = second if difference[i + 1] > 0 else first
                 text.append(f"{cheaper} becomes cheaper than {first if cheaper == second else second}")
-        self.time_figure.data[-2].update(x=x, y=y, text=[f"P = {p:,.0f}" for p in x], hovertext=text)
+        fill(self.time_figure.data[-2], x, y, text=[f"P = {p:,.0f}" for p in x], hovertext=text)
         return "; ".join(f"{words} at P = {p:,.0f}" for words, p in zip(text, x, strict=True))
 
     def _draw_memory_line(self):
         memory = memory_at_hand() / 1e9
-        self.memory_figure.data[-2].update(x=[self._size(WIDTHS[0]), self._size(WIDTHS[-1])], y=[memory, memory])
+        fill(self.memory_figure.data[-2], [self._size(WIDTHS[0]), self._size(WIDTHS[-1])], [memory, memory])

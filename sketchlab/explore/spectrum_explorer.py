@@ -5,17 +5,16 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-import plotly.graph_objects as go
 import scipy.sparse.linalg
 
+from sketchlab.drawing import positive, slice_points
 from sketchlab.explore.controls import Choice, Number
 from sketchlab.explore.explorer import Explorer, ProblemChoice
-from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figure, fill, heatmap, line, log_axis
+from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figure, fill, go, heatmap, line, log_axis
 from sketchlab.gramian import Spectrum, noise_floors
 from sketchlab.memory import memory_at_hand
 from sketchlab.networks import MLP
 from sketchlab.optimality import halko_bounds
-from sketchlab.plots import slice_points
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.residuals import LeastSquares
 from sketchlab.sketch import OVERSAMPLING
@@ -67,16 +66,18 @@ class SpectrumExplorer(Explorer):
             "problem": ProblemChoice(problem),
             "width": Number("width", 4, 4096, 32, log=True, help="Units of a hidden layer"),
             "depth": Number("depth", 1, 6, 2, help="Hidden layers"),
-            "activation_scale": Number("act. scale", 0.1, 30.0, 1.0, log=True, help=scale),
+            "activation_scale": Number("activation scale", 0.1, 30.0, 1.0, log=True, help=scale),
             "points": Number("points", 16, 16384, 500, log=True, help="Collocation points"),
             "dtype": Choice("dtype", ["float64", "float32"], "float64", help="Type of the numbers"),
             "sketch": Choice("sketch", list(SKETCHES), "gaussian", help="Kind of the random test matrix"),
-            "power_iterations": Number("power its.", 0, 4, 0, help="Power iterations q: each sharpens the decay for the sketch"),
+            "power_iterations": Number(
+                "power iterations", 0, 4, 0, help="Power iterations q: each sharpens the decay for the sketch"
+            ),
             "seed": Number("seed", 0, 999, 0, help="Of parameters, points and test matrix"),
             "rank": Number("rank k", 1, LARGEST_RANK, 80, live=True, help="Eigenvalues that the sketch keeps"),
             "damping": Number("damping", 1e-16, 1.0, 1e-8, log=True, live=True, help="μ / λ₁: directions well below stand still"),
             "eigenfunction": Number(
-                "eigenfct. i", 1, LARGEST_RANK, 1, live=True, help="Which eigenvector is drawn as a function"
+                "eigenfunction i", 1, LARGEST_RANK, 1, live=True, help="Which eigenvector is drawn as a function"
             ),
         }
         super().__init__(controls, choices)
@@ -159,7 +160,7 @@ class SpectrumExplorer(Explorer):
         )
         self.memory_figure = figure(
             "Memory",
-            log_axis("MB"),
+            log_axis("MB", dtick=1),
             {"automargin": True},
             [bars, line("memory at hand", ORANGE, "dash", hover="%{x:.3g} MB<extra>memory at hand</extra>")],
             showlegend=False,
@@ -185,19 +186,19 @@ class SpectrumExplorer(Explorer):
         with self.spectrum_figure.batch_update():
             curve = self.spectrum_figure.data[0]
             if full is None:
-                curve.update(x=[], y=[], name="all (too much work here)")
+                fill(curve, [], [], name="all (too much work here)")
             else:
-                fill(curve, np.arange(1, full.rank + 1), full.eigenvalues, name=f"all {full.rank}")
+                fill(curve, np.arange(1, full.rank + 1), positive(full.eigenvalues), name=f"all {full.rank}")
             self.spectrum_figure.layout.title.text = f"Eigenvalues of the Gramian, P = {parameters:,}, N = {rows:,}"
         with self.error_figure.batch_update():
             best, bound = self.error_figure.data[:2]
             if full is None:
-                best.update(x=[], y=[])
-                bound.update(x=[], y=[])
+                fill(best, [], [])
+                fill(bound, [], [])
             else:
                 eigenvalues = np.asarray(full.eigenvalues, float)
                 last = min(len(eigenvalues) - OVERSAMPLING, LARGEST_RANK)
-                fill(best, np.arange(1, last), eigenvalues[1:last])
+                fill(best, np.arange(1, last), positive(eigenvalues[1:last]))
                 ranks = np.unique(np.geomspace(2, max(last - 1, 2), 30).astype(int))
                 q = self._value("power_iterations")
                 fill(bound, ranks, [halko_bounds(eigenvalues, k, OVERSAMPLING, q).expected.spectral for k in ranks])
@@ -212,21 +213,21 @@ class SpectrumExplorer(Explorer):
         count = rank if full is None else full.rank
         with self.spectrum_figure.batch_update():
             _, sketched, rank_line, damping_line, *floors, _ = self.spectrum_figure.data
-            fill(sketched, np.arange(1, rank + 1), values, name=f"sketched, k = {rank}")
+            fill(sketched, np.arange(1, rank + 1), positive(values), name=f"sketched, k = {rank}")
             lowest = noise_floors(spectrum)
-            rank_line.update(x=[rank, rank], y=[float(lowest[0]), values[0]], name=f"rank {rank}")
-            damping_line.update(x=[1, count], y=[damping] * 2, name=f"damping μ = {damping:.0e}")
+            fill(rank_line, [rank, rank], [float(lowest[0]), values[0]], name=f"rank {rank}")
+            fill(damping_line, [1, count], [damping] * 2, name=f"damping μ = {damping:.0e}")
             for floor, value in zip(floors, lowest, strict=True):
-                floor.update(x=[1, count], y=[float(value)] * 2)
+                fill(floor, [1, count], [float(value)] * 2)
         dimension = float((full or spectrum).effective_dimension(damping))
         says = f"{note}Effective dimension d(μ) = {dimension:.1f} of P = {found.network.size:,}. "
         with self.error_figure.batch_update():
             *_, seen, now, damping_line, rounding = self.error_figure.data
             for trace, value in ((damping_line, damping), (rounding, float(lowest[1]))):
-                trace.update(x=[1, min(count, LARGEST_RANK)], y=[value] * 2)
+                fill(trace, [1, min(count, LARGEST_RANK)], [value] * 2)
             if full is None:
                 for trace in (seen, now):
-                    trace.update(x=[], y=[])
+                    fill(trace, [], [])
                 says += "All eigenvalues are too much work at this size: no error of the sketch is known."
             else:
                 error = self._errors.setdefault(rank, _sketch_error(found, rank))
@@ -250,7 +251,7 @@ class SpectrumExplorer(Explorer):
             bars, machine = self.memory_figure.data
             bars.update(y=list(sizes), x=list(sizes.values()), text=[_spell(size) for size in sizes.values()])
             memory = memory_at_hand() / 1e6
-            machine.update(x=[memory, memory], y=[next(iter(sizes)), list(sizes)[-1]])
+            fill(machine, [memory, memory], [next(iter(sizes)), list(sizes)[-1]])
             self.memory_figure.layout.title.text = f"Memory: to keep, against {_spell(memory)} at hand (dashed)"
 
     def _choose(self, indices):
@@ -270,7 +271,7 @@ class SpectrumExplorer(Explorer):
         live = self.eigenfunction_figure
         with live.batch_update():
             if problem.dim == 1:
-                live.data[0].update(x=points[:, 0], y=values)
+                fill(live.data[0], points[:, 0], values)
             else:
                 limit = float(np.max(np.abs(values))) or 1.0
                 field(live.data[0], points, shape, values, zmin=-limit, zmax=limit)

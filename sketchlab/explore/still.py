@@ -4,19 +4,17 @@ import base64
 import html
 import io
 
-import matplotlib.pyplot as plt
 from IPython.display import HTML
-from matplotlib.axes import Axes
 
 from sketchlab.validation import InputError
 
 
-def show(ax: Axes, *, alt: str, caption: str = "") -> HTML:
+def show(ax, *, alt: str, caption: str = "") -> HTML:
     """Turn the figure of `ax` into a picture with alternative text, and close it.
 
     Parameters
     ----------
-    ax : Axes
+    ax : matplotlib Axes
         As a ``plot_*`` function returns it.
     alt : str
         What is to be seen, for a screen reader.
@@ -35,6 +33,9 @@ def show(ax: Axes, *, alt: str, caption: str = "") -> HTML:
     """
     if not alt.strip():
         raise InputError("alt is empty: say in a sentence what the figure shows.")
+    # Loaded with the first picture, not with the first explorer.
+    import matplotlib.pyplot as plt
+
     picture = io.BytesIO()
     ax.figure.savefig(picture, format="png", dpi=100)
     plt.close(ax.figure)

@@ -11,6 +11,7 @@ import numpy as np
 
 from sketchlab.damping import SEARCHES
 from sketchlab.domains import INTERIOR
+from sketchlab.drawing import exact_values, positive, slice_points
 from sketchlab.explore.background import Throttle
 from sketchlab.explore.controls import Choice, Number
 from sketchlab.explore.explorer import Explorer, ProblemChoice
@@ -18,7 +19,6 @@ from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figur
 from sketchlab.explore.optimizer_text import make_optimizer
 from sketchlab.networks import MLP
 from sketchlab.optimizers import OPTIMIZERS
-from sketchlab.plots import exact_values, positive, slice_points
 from sketchlab.residuals import LeastSquares
 from sketchlab.training import PATIENCE, Trainer, initial_theta, save
 
@@ -286,7 +286,7 @@ class TrainingExplorer(Explorer):
         with self.convergence_figure.batch_update():
             self.convergence_figure.layout.xaxis.title.text = against
             for trace, name in zip(self.convergence_figure.data, ("loss", "relative_error"), strict=False):
-                fill(trace, x, [getattr(record, name) for record in shown])
+                fill(trace, x, positive([getattr(record, name) for record in shown]))
 
     def _draw_spectrum(self):
         last = self.trainer.records[-1]
@@ -296,14 +296,14 @@ class TrainingExplorer(Explorer):
         with self.spectrum_figure.batch_update():
             if self._whole is not None:
                 number, eigenvalues = self._whole
-                fill(whole, np.arange(1, eigenvalues.size + 1), eigenvalues, name=f"all eigenvalues, step {number}")
-            fill(seen, np.arange(1, count + 1), last.eigenvalues)
+                fill(whole, np.arange(1, eigenvalues.size + 1), positive(eigenvalues), name=f"all eigenvalues, step {number}")
+            fill(seen, np.arange(1, count + 1), positive(last.eigenvalues))
             if values.size:
-                rank.update(x=[count, count], y=[values.min(), values.max()], name=f"rank {count}")
-                damping.update(x=[1, count], y=[last.damping] * 2, name=f"damping μ = {last.damping:.0e}")
+                fill(rank, [count, count], [values.min(), values.max()], name=f"rank {count}")
+                fill(damping, [1, count], [last.damping] * 2, name=f"damping μ = {last.damping:.0e}")
             else:
-                rank.update(x=[], y=[])
-                damping.update(x=[], y=[])
+                fill(rank, [], [])
+                fill(damping, [], [])
 
     def _draw_fields(self, theta):
         u, residual = (np.asarray(values) for values in self._evaluate(theta, jnp.asarray(self._grid)))
@@ -313,10 +313,10 @@ class TrainingExplorer(Explorer):
             field(self.error_figure.data[0], self._grid, self._grid_shape, np.log10(positive(wrong)))
             return
         x = self._grid[:, 0]
-        self.solution_figure.data[0].update(x=x, y=u)
+        fill(self.solution_figure.data[0], x, u)
         if self._exact is not None:
-            self.solution_figure.data[1].update(x=x, y=self._exact)
-        fill(self.error_figure.data[0], x, wrong)
+            fill(self.solution_figure.data[1], x, self._exact)
+        fill(self.error_figure.data[0], x, positive(wrong))
 
 
 @functools.lru_cache(maxsize=16)
