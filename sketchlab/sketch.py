@@ -196,16 +196,15 @@ class NestedSketch(NamedTuple):
     basis: jax.Array
     triangle: jax.Array
 
-    def singular_values(self, rank: int, *, oversampling: int = OVERSAMPLING) -> np.ndarray:
-        """Return those of the sketch of a rank (k,), made of the leading k + p columns: the SVD of a (k + p, k + p) matrix."""
-        corner = np.asarray(self.triangle)[: rank + oversampling, : rank + oversampling]
-        return np.linalg.svd(corner, compute_uv=False)[:rank]
+    def ritz(self, rank: int, *, oversampling: int = OVERSAMPLING) -> tuple[np.ndarray, np.ndarray]:
+        """Return the singular values of the sketch of a rank (k,), and its right singular vectors in the basis (l, k).
 
-    def gramian(self, rank: int, *, oversampling: int = OVERSAMPLING) -> np.ndarray:
-        """Return Ĝ of the sketch of a rank in the coordinates of its basis, (l, l): Ĝ = Q' (·) Q'ᵀ with l = k + p columns Q'."""
+        It is made of the leading l = k + p columns: the vectors are Q' W for those columns Q' of the basis. Costs the SVD of an
+        (l, l) matrix.
+        """
         corner = np.asarray(self.triangle)[: rank + oversampling, : rank + oversampling]
-        _, s, vectors = np.linalg.svd(corner)
-        return (vectors[:rank].T * s[:rank] ** 2) @ vectors[:rank]
+        _, singular_values, vectors = np.linalg.svd(corner)
+        return singular_values[:rank], vectors[:rank].T
 
 
 def nested_sketch(jacobian: Jacobian, test_matrix: jax.Array, *, power_iterations: int = 0, key) -> NestedSketch:

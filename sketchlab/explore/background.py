@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+
+from threadpoolctl import ThreadpoolController
 
 #: Shortest time between two pictures, in seconds: more would queue up in the browser.
 FRAME = 1 / 30
@@ -120,17 +123,28 @@ class Background:
             self._on_error(error)
 
 
+@functools.cache
+def _libraries():
+    return ThreadpoolController()
+
+
+def one_thread():
+    """Give small matrices of NumPy to one thread, for a block: more wait in a busy loop and fight the browser for the cores."""
+    return _libraries().limit(limits=1, user_api="blas")
+
+
 class Throttle:
     """Says whether enough time has passed for another picture."""
 
     def __init__(self, seconds: float = FRAME):
         self.seconds = seconds
-        self._last = 0.0
+        self._next = 0.0
 
     def ready(self) -> bool:
-        """Return True at most once every `seconds`."""
+        """Return True once every `seconds` on average."""
         now = time.monotonic()
-        if now - self._last < self.seconds:
+        if now < self._next:
             return False
-        self._last = now
+        # From when it was due, or steps a little shorter than a frame would let every other frame go by.
+        self._next = max(self._next, now - self.seconds) + self.seconds
         return True

@@ -79,8 +79,8 @@ class Number:
         self.whole = isinstance(low, int) and isinstance(high, int)
         box_type = widgets.BoundedIntText if self.whole else widgets.BoundedFloatText
         step = {"step": 1 if self.whole else None}
-        self.box = box_type(min=low, max=high, value=value, **step, **_labelled(label, help, "180px"))
-        options = {"readout": False, "continuous_update": live, "tooltip": help or label, "layout": {"width": "110px"}}
+        self.box = box_type(min=low, max=high, value=value, **step, **_labelled(label, help, "187px"))
+        options = {"readout": False, "continuous_update": live, "tooltip": help or label, "layout": {"width": "106px"}}
         if log:
             base = 2 if self.whole else 10
             limits = {"min": math.log(low, base), "max": math.log(high, base), "step": 0.5 if self.whole else 0.1}
@@ -174,5 +174,5 @@ class Words:
 
 
 def _labelled(label, help, width="290px"):
-    style = {"description_width": "105px"}
+    style = {"description_width": "112px"}
     return {"description": label, "tooltip": help or label, "style": style, "layout": {"width": width}}

@@ -118,7 +118,7 @@ class DecayExplorer(Explorer):
         poles = np.concatenate([bound.poles, bound.poles.conj()])
         with self.plane_figure.batch_update():
             _, curve, markers = self.plane_figure.data
-            fill(curve, ellipse.real, ellipse.imag, name=f"ellipse through the nearest pole, ρ = {rho:.3f}")
+            fill(curve, ellipse.real, ellipse.imag)
             fill(markers, poles.real, poles.imag, text=[f"pole, ρ = {r:.3f}" for r in np.tile(bound.rho, 2)])
         index = np.arange(1, COUNT + 1)
         eigenvalues = np.asarray(found.eigenvalues)

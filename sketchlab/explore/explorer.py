@@ -23,7 +23,7 @@ from IPython.display import display
 from sketchlab.explore.background import Background
 from sketchlab.explore.cache import keep_compiled_functions
 from sketchlab.explore.controls import Choice, Words
-from sketchlab.explore.live import ORANGE, go, numbers, twin
+from sketchlab.explore.live import ORANGE, LiveFigure, numbers, twin
 from sketchlab.explore.page import Page
 from sketchlab.files import replacing
 from sketchlab.problems import PROBLEMS, Problem
@@ -148,7 +148,7 @@ class Explorer:
     @property
     def figures(self) -> list:
         """The live figures in the panels."""
-        return [panel for panel in self._panels.children if isinstance(panel, go.FigureWidget)]
+        return [panel for panel in self._panels.children if isinstance(panel, LiveFigure)]
 
     # What an explorer adds, besides the figures in its panels
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from sketchlab.drawing import BLUE, COLOURS, GREEN, GREY, ORANGE, PINK
-from sketchlab.explore.quick_plotly import go
+from sketchlab.explore.quick_plotly import LiveFigure, go
 
-__all__ = ["BLUE", "COLOURS", "DASHES", "GREEN", "GREY", "ORANGE", "PINK", "go"]
+__all__ = ["BLUE", "COLOURS", "DASHES", "GREEN", "GREY", "ORANGE", "PINK", "LiveFigure", "go"]
 
 #: Patterns that keep curves apart without their colours, and what matplotlib calls them.
 DASHES = {"solid": "-", "dash": "--", "dashdot": "-.", "dot": ":", "longdash": (0, (8, 2)), "longdashdot": (0, (8, 2, 1, 2))}
@@ -23,7 +23,7 @@ def log_axis(title: str, **options) -> dict:
     return {"type": "log", "title": title, "exponentformat": "power", "nticks": 8} | options
 
 
-def figure(title: str, x_axis: dict, y_axis: dict, traces: list, **layout) -> go.FigureWidget:
+def figure(title: str, x_axis: dict, y_axis: dict, traces: list, **layout) -> LiveFigure:
     """Make a live figure."""
     house = {
         "title": {"text": title, "font": {"size": 15}},
@@ -36,7 +36,7 @@ def figure(title: str, x_axis: dict, y_axis: dict, traces: list, **layout) -> go
         "xaxis": x_axis,
         "yaxis": y_axis,
     }
-    return go.FigureWidget(data=traces, layout=house | layout)
+    return LiveFigure(data=traces, layout=house | layout)
 
 
 def line(name: str, colour: str, dash: str = "solid", *, hover: str = "%{x}, %{y:.3e}", **options) -> go.Scatter:
@@ -52,9 +52,8 @@ def fade(colour: str, opacity: float = 0.2) -> str:
 
 
 def fill(trace, x, y, **properties) -> None:
-    """Put data into a curve."""
-    # Always with its name: where a batch of updates names some curves, the browser forgets the names of the others.
-    trace.update(**{"x": np.asarray(x), "y": np.asarray(y), "name": trace.name} | properties)
+    """Put data into a curve. Not a name: if a batch names some curves, the browser forgets the names of the others."""
+    trace.update(x=np.asarray(x), y=np.asarray(y), **properties)
 
 
 def heatmap(colours: str) -> go.Heatmap:
@@ -69,7 +68,7 @@ def field(trace, points, shape, values, **properties) -> None:
     trace.update(x=points[:: shape[1], 0], y=points[: shape[1], 1], z=np.reshape(values, shape).T, **properties)
 
 
-def twin(figures: Sequence[go.FigureWidget]):
+def twin(figures: Sequence[LiveFigure]):
     """Draw what live figures show into a figure of matplotlib, two side by side."""
     import matplotlib.figure
 
@@ -97,7 +96,7 @@ def twin(figures: Sequence[go.FigureWidget]):
     return drawn
 
 
-def numbers(figures: Sequence[go.FigureWidget]) -> dict[str, np.ndarray]:
+def numbers(figures: Sequence[LiveFigure]) -> dict[str, np.ndarray]:
     """Return the arrays that live figures show, by figure, trace and axis: ``convergence.loss.y``."""
     found = {}
     for live in figures:

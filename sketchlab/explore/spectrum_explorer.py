@@ -8,11 +8,12 @@ import numpy as np
 import scipy.sparse.linalg
 
 from sketchlab.drawing import positive, slice_points
+from sketchlab.explore.background import one_thread
 from sketchlab.explore.controls import Choice, Number
 from sketchlab.explore.explorer import Explorer, ProblemChoice
 from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figure, fill, go, heatmap, line, log_axis
 from sketchlab.gramian import Spectrum, noise_floors
-from sketchlab.memory import memory_at_hand
+from sketchlab.memory import memory_at_hand, rank_for
 from sketchlab.networks import MLP
 from sketchlab.optimality import halko_bounds
 from sketchlab.random_matrices import SKETCHES
@@ -20,6 +21,7 @@ from sketchlab.residuals import LeastSquares
 from sketchlab.sketch import OVERSAMPLING
 from sketchlab.spectra import Survey, survey, tangent_functions
 from sketchlab.training import initial_theta
+from sketchlab.validation import InputError
 
 #: Largest N P min(N, P) whose full spectrum is computed: about half a second of work.
 FULL_WORK = 3e9
@@ -41,6 +43,12 @@ class Found(NamedTuple):
     rows: int
     survey: Survey
     overlap: np.ndarray | None
+
+    @property
+    def largest_rank(self) -> int:
+        """Columns of the sketch, but for those beyond the rank where there are any."""
+        columns = len(self.survey.sketches.triangle)
+        return columns if columns == min(self.rows, self.network.size) else columns - OVERSAMPLING
 
 
 class SpectrumExplorer(Explorer):
@@ -136,7 +144,11 @@ class SpectrumExplorer(Explorer):
                 line("rounding of J", GREY, "dot"),
                 line("rounding of JᵀJ", GREY, "longdashdot"),
                 line(
-                    "chosen", ORANGE, mode="markers", marker={"size": 11, "symbol": "circle-open", "color": ORANGE}, hover=hover
+                    "eigenfunction",
+                    ORANGE,
+                    mode="markers",
+                    marker={"size": 11, "symbol": "circle-open", "color": ORANGE},
+                    hover=hover,
                 ),
             ],
         )
@@ -170,14 +182,14 @@ class SpectrumExplorer(Explorer):
     def _draw_all(self):
         found = self._found
         self._errors = {}
-        largest = min(LARGEST_RANK, len(found.survey.sketches.triangle))
+        largest = found.largest_rank
         moved = self._value("rank") > largest
         if moved:
             with self._moving():
                 self.controls["rank"].value = largest
         self._draw_full()
-        self._draw_sketch(f"Rank moved to {largest}, the largest for these points and parameters. " if moved else "")
-        self._draw_eigenfunction(anew=True)
+        self._draw_sketch(f"Rank moved to {largest}, the largest that points, parameters and memory allow. " if moved else "")
+        self._draw_eigenfunction()
         self._show_settings()
 
     def _draw_full(self):
@@ -186,9 +198,9 @@ class SpectrumExplorer(Explorer):
         with self.spectrum_figure.batch_update():
             curve = self.spectrum_figure.data[0]
             if full is None:
-                fill(curve, [], [], name="all (too much work here)")
+                fill(curve, [], [])
             else:
-                fill(curve, np.arange(1, full.rank + 1), positive(full.eigenvalues), name=f"all {full.rank}")
+                fill(curve, np.arange(1, full.rank + 1), positive(full.eigenvalues))
             self.spectrum_figure.layout.title.text = f"Eigenvalues of the Gramian, P = {parameters:,}, N = {rows:,}"
         with self.error_figure.batch_update():
             best, bound = self.error_figure.data[:2]
@@ -202,41 +214,53 @@ class SpectrumExplorer(Explorer):
                 ranks = np.unique(np.geomspace(2, max(last - 1, 2), 30).astype(int))
                 q = self._value("power_iterations")
                 fill(bound, ranks, [halko_bounds(eigenvalues, k, OVERSAMPLING, q).expected.spectral for k in ranks])
-                bound.visible = self._value("sketch") == "gaussian"
+        # Outside the batch, which would reach the other curves too.
+        bound.visible = self._value("sketch") == "gaussian"
 
     def _draw_sketch(self, note=""):
-        found, rank = self._found, min(self._value("rank"), len(self._found.survey.sketches.triangle))
+        found, rank = self._found, min(self._value("rank"), self._found.largest_rank)
         full, sketches = found.survey
-        values = sketches.singular_values(rank) ** 2
-        spectrum = Spectrum(values**0.5, np.empty((found.rows, 0)), np.empty((found.network.size, 0)))
-        damping = self._value("damping") * values[0]
-        count = rank if full is None else full.rank
-        with self.spectrum_figure.batch_update():
-            _, sketched, rank_line, damping_line, *floors, _ = self.spectrum_figure.data
-            fill(sketched, np.arange(1, rank + 1), positive(values), name=f"sketched, k = {rank}")
-            lowest = noise_floors(spectrum)
-            fill(rank_line, [rank, rank], [float(lowest[0]), values[0]], name=f"rank {rank}")
-            fill(damping_line, [1, count], [damping] * 2, name=f"damping μ = {damping:.0e}")
-            for floor, value in zip(floors, lowest, strict=True):
-                fill(floor, [1, count], [float(value)] * 2)
+        with one_thread():
+            singular_values, vectors = sketches.ritz(rank)
+            error = None if full is None else self._errors.get(rank) or _sketch_error(found, singular_values, vectors)
+        # Only its eigenvalues are of use here.
+        spectrum = Spectrum(singular_values, np.empty((found.rows, 0)), np.empty((found.network.size, 0)))
+        damping = self._value("damping") * float(spectrum.eigenvalues[0])
+        lowest = [float(floor) for floor in noise_floors(spectrum)]
+        self._draw_ritz(spectrum, damping, lowest)
+        self._draw_error(rank, error, damping, lowest[1])
+        self._draw_memory(rank)
         dimension = float((full or spectrum).effective_dimension(damping))
         says = f"{note}Effective dimension d(μ) = {dimension:.1f} of P = {found.network.size:,}. "
-        with self.error_figure.batch_update():
-            *_, seen, now, damping_line, rounding = self.error_figure.data
-            for trace, value in ((damping_line, damping), (rounding, float(lowest[1]))):
-                fill(trace, [1, min(count, LARGEST_RANK)], [value] * 2)
-            if full is None:
-                for trace in (seen, now):
-                    fill(trace, [], [])
-                says += "All eigenvalues are too much work at this size: no error of the sketch is known."
-            else:
-                error = self._errors.setdefault(rank, _sketch_error(found, rank))
-                fill(seen, list(self._errors), list(self._errors.values()))
-                fill(now, [rank], [error])
-                best = float(full.eigenvalues[rank]) if rank < full.rank else 0.0
-                says += f"The sketch of rank {rank} misses ‖G − Ĝ‖ = {error:.1e}; the best of that rank misses {best:.1e}."
-        self._draw_memory(rank)
+        if error is None:
+            says += "The full spectrum is too much work here, so no error of the sketch is known."
+        else:
+            best = float(full.eigenvalues[rank]) if rank < full.rank else 0.0
+            says += f"The sketch of rank {rank} misses ‖G − Ĝ‖ = {error:.1e}; the best of that rank misses {best:.1e}."
         self._say(says, "idle")
+
+    def _draw_ritz(self, spectrum, damping, lowest):
+        rank, full = spectrum.rank, self._found.survey.full
+        ends = [1, rank if full is None else full.rank]
+        _, sketched, rank_line, damping_line, *floors, _ = self.spectrum_figure.data
+        with self.spectrum_figure.batch_update():
+            fill(sketched, np.arange(1, rank + 1), positive(spectrum.eigenvalues))
+            fill(rank_line, [rank, rank], [lowest[0], float(spectrum.eigenvalues[0])])
+            fill(damping_line, ends, [damping] * 2)
+            for floor, value in zip(floors, lowest, strict=True):
+                fill(floor, ends, [value] * 2)
+
+    def _draw_error(self, rank, error, damping, rounding):
+        if error is not None:
+            self._errors[rank] = error
+        full = self._found.survey.full
+        ends = [1, min(rank if full is None else full.rank, LARGEST_RANK)]
+        *_, seen, now, damping_line, rounding_line = self.error_figure.data
+        with self.error_figure.batch_update():
+            fill(seen, list(self._errors), list(self._errors.values()))
+            fill(now, [rank] if error is not None else [], [error] if error is not None else [])
+            fill(damping_line, ends, [damping] * 2)
+            fill(rounding_line, ends, [rounding] * 2)
 
     def _draw_memory(self, rank):
         rows, parameters = self._found.rows, self._found.network.size
@@ -258,15 +282,15 @@ class SpectrumExplorer(Explorer):
         if indices:
             self.controls["eigenfunction"].value = min(indices[0] + 1, LARGEST_RANK)
 
-    def _draw_eigenfunction(self, anew=False):
+    def _draw_eigenfunction(self):
         found, problem = self._found, self.controls["problem"].problem
         full, sketches = found.survey
-        index = min(self._value("eigenfunction"), len(sketches.triangle))
+        index = min(self._value("eigenfunction"), found.largest_rank)
         value, vector = _eigenpair(full, sketches, index)
         points, shape = slice_points(problem, RESOLUTION)
         values = np.asarray(tangent_functions(problem, found.network, found.theta, vector[:, None], points))[..., 0]
         values = values if values.ndim == 1 else values[:, 0]
-        if anew:
+        if self.eigenfunction_figure is None or self._axes != problem.axes:
             self._make_eigenfunction_figure(problem)
         live = self.eigenfunction_figure
         with live.batch_update():
@@ -276,7 +300,7 @@ class SpectrumExplorer(Explorer):
                 limit = float(np.max(np.abs(values))) or 1.0
                 field(live.data[0], points, shape, values, zmin=-limit, zmax=limit)
             live.layout.title.text = f"Eigenfunction {index}, λ = {value:.1e}: what a step along vᵢ does to u"
-        fill(self.spectrum_figure.data[-1], [index], [value], name=f"i = {index}")
+        fill(self.spectrum_figure.data[-1], [index], [value])
 
     def _make_eigenfunction_figure(self, problem):
         axes = [{"title": name} for name in problem.axes[:2]]
@@ -284,6 +308,7 @@ class SpectrumExplorer(Explorer):
             live = figure("", axes[0], {"title": "∂u/∂θ · vᵢ"}, [line("eigenfunction", BLUE)])
         else:
             live = figure("", *axes, [heatmap("RdBu")])
+        self._axes = problem.axes
         former, self.eigenfunction_figure = self.eigenfunction_figure, live
         self._panels.children = [self.spectrum_figure, self.error_figure, self.memory_figure, live]
         if former is not None:
@@ -294,34 +319,42 @@ def _find(problem, *, width, depth, activation_scale, points, dtype, sketch, pow
     network = MLP(problem.dim, width, depth, problem.outputs)
     rows = LeastSquares(problem, network).rows(problem.sample(points, seed=seed))
     theta = network.steepen(initial_theta(network, seed, jnp.dtype(dtype)), activation_scale)
+    largest = min(LARGEST_RANK, rank_for(rows, network.size, theta.dtype.itemsize, memory_at_hand()))
+    if largest < 1:
+        raise InputError(
+            f"width {width} makes P = {network.size:,} parameters: even J alone, {rows:,} × {network.size:,}, has "
+            f"{_spell(rows * network.size * theta.dtype.itemsize / 1e6)}, and {_spell(memory_at_hand() / 1e6)} are at hand. Take a "
+            "smaller width."
+        )
     full = rows * network.size * min(rows, network.size) <= FULL_WORK
     options = {"sketch": sketch, "power_iterations": power_iterations, "points": points, "seed": seed, "dtype": dtype}
-    found = survey(problem, network, theta, largest_rank=LARGEST_RANK, full=full, **options)
+    found = survey(problem, network, theta, largest_rank=largest, full=full, **options)
     overlap = np.asarray(found.full.right.T @ found.sketches.basis) if full else None
     return Found(network, theta, rows, found, overlap)
 
 
-def _sketch_error(found, rank):
+def _sketch_error(found, singular_values, vectors):
     """Return ‖G - Ĝ‖ in the coordinates of the eigenvectors, where G is diagonal and a sketch a product of small matrices."""
-    full, sketches = found.survey
-    eigenvalues, core = np.asarray(full.eigenvalues, float), sketches.gramian(rank).astype(float)
-    overlap = found.overlap[:, : len(core)].astype(float)
+    eigenvalues = np.asarray(found.survey.full.eigenvalues, float)
+    approximate = (found.overlap[:, : len(vectors)] @ vectors).astype(float)
+    weights = singular_values.astype(float) ** 2
 
     def difference(x):
-        return eigenvalues * x - overlap @ (core @ (overlap.T @ x))
+        return eigenvalues * x - approximate @ (weights * (approximate.T @ x))
 
     operator = scipy.sparse.linalg.LinearOperator((len(eigenvalues),) * 2, difference, dtype=float)
     start = np.random.default_rng(0).standard_normal(len(eigenvalues))
-    found = scipy.sparse.linalg.eigsh(operator, 1, which="LM", tol=1e-2, v0=start, return_eigenvectors=False)
-    return float(abs(found[0]))
+    largest = scipy.sparse.linalg.eigsh(operator, 1, which="LM", tol=1e-2, v0=start, return_eigenvectors=False)
+    return float(abs(largest[0]))
 
 
 def _eigenpair(full, sketches, index):
-    """Return the eigenvalue of an index, from 1, and its eigenvector: of G if all are known, else of the largest sketch."""
+    """Return the eigenvalue of an index, from 1, and its eigenvector: of G if all are known, else of a sketch."""
     if full is not None:
         return float(full.eigenvalues[index - 1]), full.right[:, index - 1]
-    _, s, vectors = np.linalg.svd(np.asarray(sketches.triangle))
-    return float(s[index - 1] ** 2), sketches.basis @ vectors[index - 1]
+    with one_thread():
+        singular_values, vectors = sketches.ritz(index)
+    return float(singular_values[-1] ** 2), sketches.basis[:, : len(vectors)] @ vectors[:, -1]
 
 
 def _spell(megabytes):

@@ -195,7 +195,7 @@ class TrainingExplorer(Explorer):
         more = self._left > 0 and not trainer.broken
         small = trainer.rows * self.network.size * min(trainer.rows, self.network.size) <= FULL_WORK
         if small and (self._spectra.ready() or not more):
-            self._whole = len(trainer.records), np.asarray(trainer.spectrum().eigenvalues)
+            self._whole = np.asarray(trainer.spectrum().eigenvalues)
         return more
 
     def _draw(self, more):
@@ -295,12 +295,12 @@ class TrainingExplorer(Explorer):
         values = last.eigenvalues[last.eigenvalues > 0]
         with self.spectrum_figure.batch_update():
             if self._whole is not None:
-                number, eigenvalues = self._whole
-                fill(whole, np.arange(1, eigenvalues.size + 1), positive(eigenvalues), name=f"all eigenvalues, step {number}")
+                eigenvalues = self._whole
+                fill(whole, np.arange(1, eigenvalues.size + 1), positive(eigenvalues))
             fill(seen, np.arange(1, count + 1), positive(last.eigenvalues))
             if values.size:
-                fill(rank, [count, count], [values.min(), values.max()], name=f"rank {count}")
-                fill(damping, [1, count], [last.damping] * 2, name=f"damping μ = {last.damping:.0e}")
+                fill(rank, [count, count], [values.min(), values.max()])
+                fill(damping, [1, count], [last.damping] * 2)
             else:
                 fill(rank, [], [])
                 fill(damping, [], [])

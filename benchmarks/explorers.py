@@ -1,0 +1,243 @@
+"""Measure how explorers answer the hand, in a real Chromium: python -m benchmarks.explorers.
+
+Prints a table, and writes it to benchmarks/results/explorers.md. Two shared cores carry the kernel, JupyterLab and the browser.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+
+from benchmarks.browser import CHROMIUM, chromium_page, jupyterlab, kernel_state, open_notebook, restart_kernel, run_all
+from benchmarks.machine import describe
+
+OUT = Path(__file__).parent / "results" / "explorers.md"
+ROOT = Path(__file__).parent.parent
+
+#: Remembers when plotly has drawn which graph.
+WATCH = """() => {
+    window.drawn = [];
+    document.querySelectorAll('.js-plotly-plot').forEach((graph, i) => {
+        graph.on('plotly_afterplot', () => window.drawn.push([i, performance.now()]));
+    });
+}"""
+#: Waits until the sketched spectrum has so many eigenvalues; returns the milliseconds from a key press or click to then.
+UNTIL_RANK = """([rank, limit]) => new Promise((resolve, reject) => {
+    const start = window.pressed;
+    const look = () => {
+        const lengths = [...document.querySelectorAll('.js-plotly-plot')].flatMap(g => (g.data || []).filter(t => t.name === 'sketched')
+            .map(t => t.x?.length ?? t.x?._inputArray?.length ?? 0));
+        if (lengths.includes(rank)) requestAnimationFrame(() => resolve(performance.now() - start));
+        else if (performance.now() - start > limit) reject(new Error('never drawn: ' + rank));
+        else requestAnimationFrame(look);
+    };
+    look();
+})"""
+REMEMBER_PRESS = """() => ['keydown', 'pointerdown', 'change'].forEach(kind =>
+    document.addEventListener(kind, () => { window.pressed = performance.now(); }, true))"""
+
+
+def notebook(path, *cells):
+    """Write a notebook of code cells."""
+    book = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    book.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+    nbformat.write(book, path)
+
+
+def control(page, label):
+    """Return the box and the slider handle of a control."""
+    row = page.locator(".jp-OutputArea-output .widget-hbox").filter(has_text=label).last
+    return row.locator("input").first, row.locator("[role=slider]").first
+
+
+def first_picture(page, address):
+    """Return the seconds from Run All on a fresh kernel until the eigenvalues are drawn."""
+    restart_kernel(page)
+    # A page that has seen no explorer yet.
+    open_notebook(page, address, "spectrum.ipynb")
+    start = time.perf_counter()
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.js-plotly-plot')].some(g => (g.data || []).some(t => t.name === 'all' && (t.x?.length ?? t.x?._inputArray?.length ?? 0) > 0))",
+        timeout=60_000,
+    )
+    return time.perf_counter() - start
+
+
+def rank_answers(page, steps=15):
+    """Return the milliseconds on screen, key to picture, and in the kernel, for each of several ranks."""
+    _, handle = control(page, "rank k")
+    handle.focus()
+    shown = []
+    rank = int(kernel_state(page, "e.controls['rank'].value"))
+    for i in range(1, steps + 1):
+        page.keyboard.press("ArrowRight")
+        shown.append(page.evaluate(UNTIL_RANK, [rank + i, 10_000]))
+    code = f"""
+import time, json
+spent = []
+for rank in range(60, {60 + 2 * steps}):
+    start = time.perf_counter(); e.set(rank=rank); spent.append(1e3 * (time.perf_counter() - start))
+print(json.dumps(spent))"""
+    return shown, json.loads(kernel_state(page, code))
+
+
+def width_answers(page, widths, rounds=3):
+    """Return the milliseconds on screen of widths that are new, and of the same again."""
+    box, _ = control(page, "width")
+    new, seen = [], []
+    for number in range(rounds + 1):
+        for width in widths:
+            size = int(kernel_state(page, f"__import__('sketchlab').MLP(2, {width}, 2).size"))
+            box.fill(str(width))
+            box.press("Enter")
+            page.wait_for_function(
+                f"() => [...document.querySelectorAll('.js-plotly-plot')].some(g => (g.layout.title.text || '').includes('P = {size:,},'))",
+                timeout=60_000,
+            )
+            took = page.evaluate("() => new Promise(done => requestAnimationFrame(() => done(performance.now() - window.pressed)))")
+            (seen if number else new).append(took)
+    return new, seen
+
+
+def training_answers(page):
+    """Return frames a second while training, milliseconds of kernel CPU a frame, and milliseconds until Pause is shown."""
+    output = page.locator(".jp-OutputArea-output").last
+    kernel_state(page, MEASURE_FRAMES)
+    kernel_state(page, "e.set(steps=5000)")
+    output.get_by_role("button", name="Run").first.click()
+    page.wait_for_function("() => window.drawn !== undefined || true")
+    page.wait_for_function(STEPS_DRAWN.format(20), timeout=60_000)
+    page.evaluate(WATCH)
+    page.wait_for_timeout(5000)
+    drawn = page.evaluate("() => window.drawn")
+    graphs = {i for i, _ in drawn}
+    counts = {i: [t for j, t in drawn if j == i] for i in graphs}
+    most = max(counts.values(), key=len)
+    frames = (len(most) - 1) / ((most[-1] - most[0]) / 1e3)
+    output.get_by_role("button", name="Pause").click()
+    paused = page.evaluate(UNTIL_STATE, ["paused", 10_000])
+    steps = int(kernel_state(page, "len(e.trainer.records)"))
+    page.wait_for_timeout(500)
+    still = int(kernel_state(page, "len(e.trainer.records)")) - steps
+    cost = json.loads(kernel_state(page, "import json; print(json.dumps(_frames))"))
+    return frames, cost, paused, still
+
+
+MEASURE_FRAMES = """
+import time
+_frames = []
+def _measured(draw):
+    def timed(more):
+        start = time.thread_time(); draw(more); spent = 1e3 * (time.thread_time() - start)
+        if spent > 0.2: _frames.append(spent)
+    return timed
+e._draw = _measured(e._draw)
+"""
+STEPS_DRAWN = """() => [...document.querySelectorAll('.js-plotly-plot')].some(g => (g.data || []).some(
+    t => t.name === 'loss' && (t.x?.length ?? t.x?._inputArray?.length ?? 0) >= {}))"""
+UNTIL_STATE = """([state, limit]) => new Promise((resolve, reject) => {
+    const start = window.pressed;
+    const look = () => {
+        const said = [...document.querySelectorAll('[role=status]')].map(line => line.textContent);
+        if (said.some(text => text.startsWith(state))) resolve(performance.now() - start);
+        else if (performance.now() - start > limit) reject(new Error('never ' + state + ': ' + said));
+        else setTimeout(look, 5);
+    };
+    look();
+})"""
+
+
+def drag(page, minutes):
+    """Drag the rank slider to and fro, and go through a few widths, for some minutes; return MB of the kernel once a minute."""
+    memory = []
+    box, _ = control(page, "width")
+    begin = time.monotonic()
+    while time.monotonic() - begin < 60 * minutes:
+        for width in (16, 32, 23):
+            _, handle = control(page, "rank k")
+            place = handle.bounding_box()
+            x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+            page.mouse.move(x, y)
+            page.mouse.down()
+            for i in range(60):
+                page.mouse.move(x + 40 * abs((i % 20) - 10) / 10, y)
+                page.wait_for_timeout(30)
+            page.mouse.move(x, y)
+            page.mouse.up()
+            box.fill(str(width))
+            box.press("Enter")
+            page.wait_for_timeout(1500)
+        if time.monotonic() - begin >= 60 * len(memory):
+            memory.append(float(kernel_state(page, "__import__('psutil').Process().memory_info().rss / 1e6")))
+    return memory
+
+
+def main() -> None:
+    """Measure everything, print and write it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.explorers", description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10, help="of slider dragging")
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    if CHROMIUM is None:
+        parser.error("this needs Chromium: apt-get install chromium")
+    rows = []
+
+    def row(what, target, value):
+        rows.append(f"| {what} | {target} | {value} |")
+        print(rows[-1], flush=True)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = Path(scratch)
+        folder = scratch / "notebooks"
+        folder.mkdir()
+        notebook(folder / "spectrum.ipynb", "import sketchlab as sl", "e = sl.explore.spectrum()\ne")
+        notebook(folder / "training.ipynb", "import sketchlab as sl", "e = sl.explore.training()\ne")
+        for kept in ("off", "on"):
+            environment = {"SKETCHLAB_CACHE": kept, "XDG_CACHE_HOME": str(scratch / "cache")}
+            with jupyterlab(folder, scratch / kept, environment) as address, chromium_page() as page:
+                open_notebook(page, address, "spectrum.ipynb")
+                run_all(page)
+                times = [first_picture(page, address) for _ in range(options.repeats)]
+                label = "nothing compiled kept on disk" if kept == "off" else "compiled functions kept on disk"
+                row(f"first picture after Run All, cold kernel, {label}", "5 s", _seconds(times))
+                if kept == "off":
+                    page.evaluate(REMEMBER_PRESS)
+                    page.wait_for_timeout(1500)
+                    shown, inside = rank_answers(page)
+                    row("rank slider to picture, in the kernel", "50 ms", _milliseconds(inside))
+                    row("rank slider to picture, on screen", "150 ms", _milliseconds(shown))
+                    new, seen = width_answers(page, (24, 40, 48, 20))
+                    row("width to picture, first time, compilation in it", "1.5 s", _milliseconds(new))
+                    row("width to picture, seen before", "0.3 s", _milliseconds(seen))
+                    memory = drag(page, options.minutes)
+                    text = f"{memory[1 if len(memory) > 1 else 0]:.0f} to {memory[-1]:.0f} MB, {memory[-1] / memory[1 if len(memory) > 1 else 0] - 1:+.1%}"
+                    row(f"kernel memory over {options.minutes:g} minutes of dragging", "± 5 %", text)
+                    open_notebook(page, address, "training.ipynb")
+                    run_all(page)
+                    page.evaluate(REMEMBER_PRESS)
+                    frames, cost, paused, still = training_answers(page)
+                    row("frames a second while training P = 1,185", "20", f"{frames:.0f}")
+                    row("kernel CPU of a frame", "5 ms", _milliseconds(cost))
+                    row("Pause, click to shown; steps after it", "200 ms; 0", f"{paused:.0f} ms; {still}")
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
+    head = f"# Explorers in Chromium\n\n{json.dumps(describe())}; commit {commit}, Python {platform.python_version()}\n\n"
+    OUT.write_text(head + "| what | asked | seen, median (worst) |\n|---|---|---|\n" + "\n".join(rows) + "\n")
+
+
+def _seconds(times):
+    return f"{statistics.median(times):.1f} s ({max(times):.1f})"
+
+
+def _milliseconds(times):
+    return f"{statistics.median(times):.0f} ms ({max(times):.0f})" if statistics.median(times) >= 10 else f"{statistics.median(times):.1f} ms ({max(times):.1f})"
+
+
+if __name__ == "__main__":
+    main()
