@@ -59,7 +59,7 @@ def fill(trace, x, y, **properties) -> None:
 def heatmap(colours: str) -> go.Heatmap:
     """Make an empty coloured field; `colours` is a scale that plotly and matplotlib share."""
     hover = "%{x:.3f}, %{y:.3f}: %{z:.3e}<extra></extra>"
-    return go.Heatmap(name=colours, colorscale=colours, zsmooth="best", colorbar={"thickness": 14}, hovertemplate=hover)
+    return go.Heatmap(name=colours, colorscale=colours, zsmooth="fast", colorbar={"thickness": 14}, hovertemplate=hover)
 
 
 def field(trace, points, shape, values, **properties) -> None:

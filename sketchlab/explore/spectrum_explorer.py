@@ -1,25 +1,25 @@
 """The spectrum explorer: drag the rank, and see what a sketch finds, what it misses, and what it saves."""
 
 from collections import OrderedDict
-from typing import NamedTuple
+from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse.linalg
 
-from sketchlab.drawing import positive, slice_points
+from sketchlab.drawing import first_output, positive, slice_points
 from sketchlab.explore.background import one_thread
 from sketchlab.explore.controls import Choice, Number
 from sketchlab.explore.explorer import Explorer, ProblemChoice
 from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figure, fill, go, heatmap, line, log_axis
-from sketchlab.gramian import Spectrum, noise_floors
 from sketchlab.memory import memory_at_hand, rank_for
 from sketchlab.networks import MLP
 from sketchlab.optimality import halko_bounds
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.residuals import LeastSquares
-from sketchlab.sketch import OVERSAMPLING
-from sketchlab.spectra import Survey, survey, tangent_functions
+from sketchlab.sketch import OVERSAMPLING, NestedSketch
+from sketchlab.spectra import survey, tangent_functions
 from sketchlab.training import initial_theta
 from sketchlab.validation import InputError
 
@@ -29,26 +29,95 @@ FULL_WORK = 3e9
 LARGEST_RANK = 400
 #: Settings that are remembered with their spectra.
 REMEMBERED = 4
-#: Controls that need nothing new computed.
-QUICK = {"rank", "damping", "eigenfunction"}
 #: Points a side of an eigenfunction.
 RESOLUTION = 50
+#: Controls that need nothing new computed.
+QUICK = {"rank", "damping", "eigenfunction"}
 
 
-class Found(NamedTuple):
-    """A survey with what it was made of: `network`, `theta`, the number of `rows`, and `overlap`, VᵀQ, if V is there."""
+@dataclass(frozen=True)
+class Found:
+    """Sketches of all ranks, and the full spectrum where it is not too much work: in NumPy, which compiles nothing for a new rank.
+
+    Attributes
+    ----------
+    network, theta
+    rows : int
+        N
+    sketches : NestedSketch
+    eigenvalues : (r,) or None
+        All of G.
+    right : (P, r) or None
+        V
+    overlap : (r, L) or None
+        VᵀQ
+    """
 
     network: MLP
-    theta: jnp.ndarray
+    theta: jax.Array
     rows: int
-    survey: Survey
+    sketches: NestedSketch
+    eigenvalues: np.ndarray | None
+    right: np.ndarray | None
     overlap: np.ndarray | None
 
     @property
     def largest_rank(self) -> int:
         """Columns of the sketch, but for those beyond the rank where there are any."""
-        columns = len(self.survey.sketches.triangle)
+        columns = len(self.sketches.triangle)
         return columns if columns == min(self.rows, self.network.size) else columns - OVERSAMPLING
+
+    def error(self, singular_values, vectors) -> float:
+        """Return ‖G - Ĝ‖ for what `NestedSketch.ritz` returned.
+
+        In the coordinates of the eigenvectors G is diagonal and Ĝ a product of small matrices; the norm is their difference's
+        eigenvalue of largest size, by Lanczos' method, to a hundredth.
+        """
+        approximate = (self.overlap[:, : len(vectors)] @ vectors).astype(float)
+        weights = singular_values.astype(float) ** 2
+
+        def difference(x):
+            return self.eigenvalues * x - approximate @ (weights * (approximate.T @ x))
+
+        operator = scipy.sparse.linalg.LinearOperator((len(self.eigenvalues),) * 2, difference, dtype=float)
+        start = np.random.default_rng(0).standard_normal(len(self.eigenvalues))
+        return float(abs(scipy.sparse.linalg.eigsh(operator, 1, tol=1e-2, v0=start, return_eigenvectors=False)[0]))
+
+    def eigenpair(self, index: int) -> tuple[float, np.ndarray]:
+        """Return the eigenvalue of an index, from 1, and its eigenvector: of G if all are known, else of a sketch."""
+        if self.right is not None:
+            return float(self.eigenvalues[index - 1]), self.right[:, index - 1]
+        singular_values, vectors = self.sketches.ritz(index)
+        return float(singular_values[-1] ** 2), np.asarray(self.sketches.basis)[:, : len(vectors)] @ vectors[:, -1]
+
+
+def find(problem, *, width, depth, activation_scale, points, dtype, sketch, power_iterations, seed) -> Found:
+    """Compute what the controls ask for.
+
+    Raises
+    ------
+    InputError
+        If no sketch fits into memory, with the figure.
+    """
+    network = MLP(problem.dim, width, depth, problem.outputs)
+    rows = LeastSquares(problem, network).rows(problem.sample(points, seed=seed))
+    item, memory = jnp.dtype(dtype).itemsize, memory_at_hand()
+    largest = min(LARGEST_RANK, rank_for(rows, network.size, item, memory))
+    if largest < 1:
+        raise InputError(
+            f"width {width} makes P = {network.size:,} parameters: J, {rows:,} × {network.size:,}, has "
+            f"{_spell(rows * network.size * item)}, and {_spell(memory)} are at hand. Take a smaller width."
+        )
+    theta = network.steepen(initial_theta(network, seed, jnp.dtype(dtype)), activation_scale)
+    affordable = rows * network.size * min(rows, network.size) <= FULL_WORK
+    options = {"sketch": sketch, "power_iterations": power_iterations, "points": points, "seed": seed, "dtype": dtype}
+    full, sketches = survey(problem, network, theta, largest_rank=largest, full=affordable, **options)
+    if full is None:
+        return Found(network, theta, rows, sketches, None, None, None)
+    right = np.asarray(full.right)
+    with one_thread():
+        overlap = right.T @ np.asarray(sketches.basis)
+    return Found(network, theta, rows, sketches, np.asarray(full.singular_values, float) ** 2, right, overlap)
 
 
 class SpectrumExplorer(Explorer):
@@ -78,15 +147,11 @@ class SpectrumExplorer(Explorer):
             "points": Number("points", 16, 16384, 500, log=True, help="Collocation points"),
             "dtype": Choice("dtype", ["float64", "float32"], "float64", help="Type of the numbers"),
             "sketch": Choice("sketch", list(SKETCHES), "gaussian", help="Kind of the random test matrix"),
-            "power_iterations": Number(
-                "power iterations", 0, 4, 0, help="Power iterations q: each sharpens the decay for the sketch"
-            ),
+            "power_iterations": Number("power iterations", 0, 4, 0, help="q: each sharpens the decay that the sketch sees"),
             "seed": Number("seed", 0, 999, 0, help="Of parameters, points and test matrix"),
             "rank": Number("rank k", 1, LARGEST_RANK, 80, live=True, help="Eigenvalues that the sketch keeps"),
             "damping": Number("damping", 1e-16, 1.0, 1e-8, log=True, live=True, help="μ / λ₁: directions well below stand still"),
-            "eigenfunction": Number(
-                "eigenfunction i", 1, LARGEST_RANK, 1, live=True, help="Which eigenvector is drawn as a function"
-            ),
+            "eigenfunction": Number("eigenfunction i", 1, LARGEST_RANK, 1, live=True, help="Which eigenvector is drawn"),
         }
         super().__init__(controls, choices)
         self._found = None
@@ -97,14 +162,14 @@ class SpectrumExplorer(Explorer):
 
     def _changed(self, names):
         if names - QUICK or self._found is None:
-            self._survey()
+            self._search()
             return
         if names & {"rank", "damping"}:
             self._draw_sketch()
         if "eigenfunction" in names:
             self._draw_eigenfunction()
 
-    def _survey(self):
+    def _search(self):
         chosen = {name: self._value(name) for name in self.controls if name not in QUICK}
         chosen["problem"] = self.controls["problem"].problem
         # What a compilation depends on.
@@ -112,18 +177,15 @@ class SpectrumExplorer(Explorer):
         self._say(f"{'computing' if shape in self._compiled_for else 'compiling'} for width {chosen['width']} …", "busy")
 
         def piece():
-            self._found = self._remember(tuple(chosen.items()), lambda: _find(**chosen))
+            self._found = self._recall(tuple(chosen.items()), lambda: find(**chosen))
             self._compiled_for.add(shape)
             return False
 
-        def show(_):
-            self._draw_all()
+        self._background.start(piece, lambda _: self._draw_all())
 
-        self._background.start(piece, show)
-
-    def _remember(self, key, find):
+    def _recall(self, key, compute):
         if key not in self._remembered:
-            self._remembered[key] = find()
+            self._remembered[key] = compute()
         self._remembered.move_to_end(key)
         while len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
@@ -131,25 +193,19 @@ class SpectrumExplorer(Explorer):
 
     def _make_figures(self):
         hover = "λ%{x} = %{y:.3e}<extra></extra>"
-        dots = {"mode": "lines+markers", "marker": {"size": 4}, "hover": hover}
+        ring = {"mode": "markers", "marker": {"size": 11, "symbol": "circle-open", "color": ORANGE}}
         self.spectrum_figure = figure(
             "Eigenvalues of the Gramian",
             {"title": "index i"},
             log_axis("eigenvalue λᵢ"),
             [
-                line("all", GREY, **dots),
-                line("sketched", BLUE, **dots),
+                line("all", GREY, hover=hover),
+                line("sketched", BLUE, hover=hover),
                 line("rank", GREEN, "dash"),
                 line("damping", PINK, "dot"),
                 line("rounding of J", GREY, "dot"),
                 line("rounding of JᵀJ", GREY, "longdashdot"),
-                line(
-                    "eigenfunction",
-                    ORANGE,
-                    mode="markers",
-                    marker={"size": 11, "symbol": "circle-open", "color": ORANGE},
-                    hover=hover,
-                ),
+                line("eigenfunction", ORANGE, hover=hover, **ring),
             ],
         )
         for trace in self.spectrum_figure.data[:2]:
@@ -182,101 +238,93 @@ class SpectrumExplorer(Explorer):
     def _draw_all(self):
         found = self._found
         self._errors = {}
-        largest = found.largest_rank
-        moved = self._value("rank") > largest
+        moved = self._value("rank") > found.largest_rank
         if moved:
             with self._moving():
-                self.controls["rank"].value = largest
+                self.controls["rank"].value = found.largest_rank
         self._draw_full()
-        self._draw_sketch(f"Rank moved to {largest}, the largest that points, parameters and memory allow. " if moved else "")
+        self._draw_limits()
+        self._draw_sketch(f"Rank moved to {found.largest_rank}, the largest that fits here. " if moved else "")
         self._draw_eigenfunction()
         self._show_settings()
 
     def _draw_full(self):
         found = self._found
-        full, rows, parameters = found.survey.full, found.rows, found.network.size
-        with self.spectrum_figure.batch_update():
-            curve = self.spectrum_figure.data[0]
-            if full is None:
-                fill(curve, [], [])
-            else:
-                fill(curve, np.arange(1, full.rank + 1), positive(full.eigenvalues))
-            self.spectrum_figure.layout.title.text = f"Eigenvalues of the Gramian, P = {parameters:,}, N = {rows:,}"
+        eigenvalues = np.zeros(0) if found.eigenvalues is None else found.eigenvalues
+        fill(self.spectrum_figure.data[0], np.arange(1, len(eigenvalues) + 1), positive(eigenvalues))
+        self.spectrum_figure.layout.title.text = f"Eigenvalues of the Gramian, P = {found.network.size:,}, N = {found.rows:,}"
+
+    def _draw_limits(self):
+        """Draw what is possible, and what theory promises, at every rank."""
+        eigenvalues = self._found.eigenvalues
+        best, bound = self.error_figure.data[:2]
+        last = 0 if eigenvalues is None else min(len(eigenvalues) - OVERSAMPLING, LARGEST_RANK)
+        ranks = np.unique(np.geomspace(2, last - 1, 30).astype(int)) if last > 3 else []
+        q = self._value("power_iterations")
         with self.error_figure.batch_update():
-            best, bound = self.error_figure.data[:2]
-            if full is None:
-                fill(best, [], [])
-                fill(bound, [], [])
-            else:
-                eigenvalues = np.asarray(full.eigenvalues, float)
-                last = min(len(eigenvalues) - OVERSAMPLING, LARGEST_RANK)
-                fill(best, np.arange(1, last), positive(eigenvalues[1:last]))
-                ranks = np.unique(np.geomspace(2, max(last - 1, 2), 30).astype(int))
-                q = self._value("power_iterations")
-                fill(bound, ranks, [halko_bounds(eigenvalues, k, OVERSAMPLING, q).expected.spectral for k in ranks])
+            fill(best, np.arange(1, last), positive(eigenvalues[1:last] if last else []))
+            fill(bound, ranks, [halko_bounds(eigenvalues, k, OVERSAMPLING, q).expected.spectral for k in ranks])
         # Outside the batch, which would reach the other curves too.
         bound.visible = self._value("sketch") == "gaussian"
+        self._draw_memory()
 
     def _draw_sketch(self, note=""):
         found, rank = self._found, min(self._value("rank"), self._found.largest_rank)
-        full, sketches = found.survey
         with one_thread():
-            singular_values, vectors = sketches.ritz(rank)
-            error = None if full is None else self._errors.get(rank) or _sketch_error(found, singular_values, vectors)
-        # Only its eigenvalues are of use here.
-        spectrum = Spectrum(singular_values, np.empty((found.rows, 0)), np.empty((found.network.size, 0)))
-        damping = self._value("damping") * float(spectrum.eigenvalues[0])
-        lowest = [float(floor) for floor in noise_floors(spectrum)]
-        self._draw_ritz(spectrum, damping, lowest)
-        self._draw_error(rank, error, damping, lowest[1])
-        self._draw_memory(rank)
-        dimension = float((full or spectrum).effective_dimension(damping))
-        says = f"{note}Effective dimension d(μ) = {dimension:.1f} of P = {found.network.size:,}. "
-        if error is None:
-            says += "The full spectrum is too much work here, so no error of the sketch is known."
-        else:
-            best = float(full.eigenvalues[rank]) if rank < full.rank else 0.0
-            says += f"The sketch of rank {rank} misses ‖G − Ĝ‖ = {error:.1e}; the best of that rank misses {best:.1e}."
-        self._say(says, "idle")
-
-    def _draw_ritz(self, spectrum, damping, lowest):
-        rank, full = spectrum.rank, self._found.survey.full
-        ends = [1, rank if full is None else full.rank]
-        _, sketched, rank_line, damping_line, *floors, _ = self.spectrum_figure.data
+            singular_values, vectors = found.sketches.ritz(rank)
+            if found.eigenvalues is not None and rank not in self._errors:
+                self._errors[rank] = found.error(singular_values, vectors)
+        values = singular_values.astype(float) ** 2
+        damping, epsilon = self._value("damping") * values[0], float(jnp.finfo(self._value("dtype")).eps)
+        known = values if found.eigenvalues is None else found.eigenvalues
+        ends = [1, len(known)]
+        _, sketched, rank_line, damping_line, rounding, squared, _ = self.spectrum_figure.data
         with self.spectrum_figure.batch_update():
-            fill(sketched, np.arange(1, rank + 1), positive(spectrum.eigenvalues))
-            fill(rank_line, [rank, rank], [lowest[0], float(spectrum.eigenvalues[0])])
+            fill(sketched, np.arange(1, rank + 1), positive(values))
+            fill(rank_line, [rank, rank], [epsilon**2 * values[0], values[0]])
             fill(damping_line, ends, [damping] * 2)
-            for floor, value in zip(floors, lowest, strict=True):
-                fill(floor, ends, [value] * 2)
+            fill(rounding, ends, [epsilon**2 * values[0]] * 2)
+            fill(squared, ends, [epsilon * values[0]] * 2)
+        self._draw_error(rank, min(len(known), LARGEST_RANK), damping, epsilon * values[0])
+        self._draw_bar(rank)
+        self._say(note + self._report(rank, np.sum(known / (known + damping))), "idle")
 
-    def _draw_error(self, rank, error, damping, rounding):
-        if error is not None:
-            self._errors[rank] = error
-        full = self._found.survey.full
-        ends = [1, min(rank if full is None else full.rank, LARGEST_RANK)]
+    def _report(self, rank, dimension):
+        found = self._found
+        says = f"Effective dimension d(μ) = {dimension:.1f} of P = {found.network.size:,}. "
+        if found.eigenvalues is None:
+            return says + "The full spectrum is too much work here, so no error of the sketch is known."
+        best = found.eigenvalues[rank] if rank < len(found.eigenvalues) else 0.0
+        return (
+            says
+            + f"The sketch of rank {rank} misses ‖G − Ĝ‖ = {self._errors[rank]:.1e}; the best of that rank misses {best:.1e}."
+        )
+
+    def _draw_error(self, rank, last, damping, rounding):
         *_, seen, now, damping_line, rounding_line = self.error_figure.data
         with self.error_figure.batch_update():
             fill(seen, list(self._errors), list(self._errors.values()))
-            fill(now, [rank] if error is not None else [], [error] if error is not None else [])
-            fill(damping_line, ends, [damping] * 2)
-            fill(rounding_line, ends, [rounding] * 2)
+            fill(now, [rank] if self._errors else [], [self._errors[rank]] if self._errors else [])
+            fill(damping_line, [1, last], [damping] * 2)
+            fill(rounding_line, [1, last], [rounding] * 2)
 
-    def _draw_memory(self, rank):
+    def _sizes(self, rank):
+        """Return the bytes of the sketch, of J and of G."""
         rows, parameters = self._found.rows, self._found.network.size
         columns = min(rank + OVERSAMPLING, rows, parameters)
-        item = jnp.dtype(self._value("dtype")).itemsize / 1e6
-        sizes = {
-            f"sketch: Q and JQ, (P + N) × {columns}": (rows + parameters) * columns * item,
-            "Jacobian J, N × P": rows * parameters * item,
-            "Gramian G, P × P": parameters**2 * item,
-        }
-        with self.memory_figure.batch_update():
-            bars, machine = self.memory_figure.data
-            bars.update(y=list(sizes), x=list(sizes.values()), text=[_spell(size) for size in sizes.values()])
-            memory = memory_at_hand() / 1e6
-            fill(machine, [memory, memory], [next(iter(sizes)), list(sizes)[-1]])
-            self.memory_figure.layout.title.text = f"Memory: to keep, against {_spell(memory)} at hand (dashed)"
+        item = jnp.dtype(self._value("dtype")).itemsize
+        return np.array([(rows + parameters) * columns, rows * parameters, parameters**2]) * item
+
+    def _draw_memory(self):
+        names = ["sketch: Q, JQ", "J, N × P", "G, P × P"]
+        memory = memory_at_hand()
+        self.memory_figure.data[0].y = names
+        fill(self.memory_figure.data[1], [memory / 1e6] * 2, [names[0], names[-1]])
+        self.memory_figure.layout.title.text = f"Memory: sketch, Jacobian, Gramian; at hand {_spell(memory)}"
+
+    def _draw_bar(self, rank):
+        sizes = self._sizes(rank)
+        self.memory_figure.data[0].update(x=sizes / 1e6, text=[_spell(size) for size in sizes])
 
     def _choose(self, indices):
         if indices:
@@ -284,12 +332,11 @@ class SpectrumExplorer(Explorer):
 
     def _draw_eigenfunction(self):
         found, problem = self._found, self.controls["problem"].problem
-        full, sketches = found.survey
         index = min(self._value("eigenfunction"), found.largest_rank)
-        value, vector = _eigenpair(full, sketches, index)
+        with one_thread():
+            value, vector = found.eigenpair(index)
         points, shape = slice_points(problem, RESOLUTION)
-        values = np.asarray(tangent_functions(problem, found.network, found.theta, vector[:, None], points))[..., 0]
-        values = values if values.ndim == 1 else values[:, 0]
+        values = first_output(tangent_functions(problem, found.network, found.theta, vector[:, None], points)[..., 0])
         if self.eigenfunction_figure is None or self._axes != problem.axes:
             self._make_eigenfunction_figure(problem)
         live = self.eigenfunction_figure
@@ -300,68 +347,24 @@ class SpectrumExplorer(Explorer):
                 limit = float(np.max(np.abs(values))) or 1.0
                 field(live.data[0], points, shape, values, zmin=-limit, zmax=limit)
             live.layout.title.text = f"Eigenfunction {index}, λ = {value:.1e}: what a step along vᵢ does to u"
-        fill(self.spectrum_figure.data[-1], [index], [value])
+        fill(self.spectrum_figure.data[-1], [index], positive([value]))
 
     def _make_eigenfunction_figure(self, problem):
+        self._axes = problem.axes
         axes = [{"title": name} for name in problem.axes[:2]]
         if problem.dim == 1:
             live = figure("", axes[0], {"title": "∂u/∂θ · vᵢ"}, [line("eigenfunction", BLUE)])
         else:
             live = figure("", *axes, [heatmap("RdBu")])
-        self._axes = problem.axes
         former, self.eigenfunction_figure = self.eigenfunction_figure, live
         self._panels.children = [self.spectrum_figure, self.error_figure, self.memory_figure, live]
         if former is not None:
             former.close()
 
 
-def _find(problem, *, width, depth, activation_scale, points, dtype, sketch, power_iterations, seed):
-    network = MLP(problem.dim, width, depth, problem.outputs)
-    rows = LeastSquares(problem, network).rows(problem.sample(points, seed=seed))
-    theta = network.steepen(initial_theta(network, seed, jnp.dtype(dtype)), activation_scale)
-    largest = min(LARGEST_RANK, rank_for(rows, network.size, theta.dtype.itemsize, memory_at_hand()))
-    if largest < 1:
-        raise InputError(
-            f"width {width} makes P = {network.size:,} parameters: even J alone, {rows:,} × {network.size:,}, has "
-            f"{_spell(rows * network.size * theta.dtype.itemsize / 1e6)}, and {_spell(memory_at_hand() / 1e6)} are at hand. Take a "
-            "smaller width."
-        )
-    full = rows * network.size * min(rows, network.size) <= FULL_WORK
-    options = {"sketch": sketch, "power_iterations": power_iterations, "points": points, "seed": seed, "dtype": dtype}
-    found = survey(problem, network, theta, largest_rank=largest, full=full, **options)
-    overlap = np.asarray(found.full.right.T @ found.sketches.basis) if full else None
-    return Found(network, theta, rows, found, overlap)
-
-
-def _sketch_error(found, singular_values, vectors):
-    """Return ‖G - Ĝ‖ in the coordinates of the eigenvectors, where G is diagonal and a sketch a product of small matrices."""
-    eigenvalues = np.asarray(found.survey.full.eigenvalues, float)
-    approximate = (found.overlap[:, : len(vectors)] @ vectors).astype(float)
-    weights = singular_values.astype(float) ** 2
-
-    def difference(x):
-        return eigenvalues * x - approximate @ (weights * (approximate.T @ x))
-
-    operator = scipy.sparse.linalg.LinearOperator((len(eigenvalues),) * 2, difference, dtype=float)
-    start = np.random.default_rng(0).standard_normal(len(eigenvalues))
-    largest = scipy.sparse.linalg.eigsh(operator, 1, which="LM", tol=1e-2, v0=start, return_eigenvectors=False)
-    return float(abs(largest[0]))
-
-
-def _eigenpair(full, sketches, index):
-    """Return the eigenvalue of an index, from 1, and its eigenvector: of G if all are known, else of a sketch."""
-    if full is not None:
-        return float(full.eigenvalues[index - 1]), full.right[:, index - 1]
-    with one_thread():
-        singular_values, vectors = sketches.ritz(index)
-    return float(singular_values[-1] ** 2), sketches.basis[:, : len(vectors)] @ vectors[:, -1]
-
-
-def _spell(megabytes):
-    return (
-        f"{megabytes:.3g} MB"
-        if megabytes < 1000
-        else f"{megabytes / 1000:,.3g} GB"
-        if megabytes < 1e6
-        else f"{megabytes / 1e6:,.3g} TB"
-    )
+def _spell(size):
+    """Write bytes for people."""
+    for unit, name in ((1e12, "TB"), (1e9, "GB")):
+        if size >= unit:
+            return f"{size / unit:,.3g} {name}"
+    return f"{size / 1e6:.3g} MB"

@@ -83,7 +83,8 @@ class TrainingExplorer(Explorer):
         super().__init__(controls, choices)
         self.trainer = None
         self._whole = None
-        self._frames, self._fields, self._spectra = Throttle(), Throttle(0.5), Throttle(2.0)
+        # A hand watches the curves; what takes the browser longer to draw follows more slowly.
+        self._frames, self._eigenvalues, self._fields, self._spectra = (Throttle(*time) for time in ((), (0.2,), (1.0,), (3.0,)))
         self._begin()
 
     @property
@@ -202,8 +203,9 @@ class TrainingExplorer(Explorer):
         """Show what has changed, as often as a browser can follow, and all of it at the end."""
         if not more or self._frames.ready():
             self._draw_curves()
-            self._draw_spectrum()
             self._say(self._report(more), "running" if more else "paused")
+        if not more or self._eigenvalues.ready():
+            self._draw_spectrum()
         if not more or self._fields.ready():
             self._draw_fields(self.trainer.theta)
         if not more:
