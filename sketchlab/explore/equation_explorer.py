@@ -1,6 +1,7 @@
 """The explorer of one's own equation: a few lines of Python become a trained network, or a sentence on what is wrong."""
 
 import linecache
+import re
 import traceback
 from typing import ClassVar
 
@@ -118,6 +119,8 @@ def _explain(error):
     lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == FILE]
     where = f"line {lines[-1].lineno}, {lines[-1].line!r}: " if lines else ""
     words = str(error).splitlines()[0] if str(error) else type(error).__name__
+    # What Python calls the function that the residual gets as u.
+    words = re.sub(r"LeastSquares[\w.<>]*\(\)", "u()", words)
     for kind, advice in ADVICE.items():
         if isinstance(error, kind):
             return f"{where}{words if kind is NameError else type(error).__name__}; {advice}."

@@ -167,7 +167,9 @@ class TrainingExplorer(Explorer):
         self._left = steps
         self.error = None
         if self.problem is None:
-            self._set_up()
+            self._guard(self._set_up)
+        if self.error is not None:
+            return
         busy = self.trainer is None or self._optimizer() is not self._in_use
         self._say(f"compiling for width {self._value('width')} …" if busy else "…", "running")
         self._background.start(self._advance, self._draw)

@@ -1,0 +1,538 @@
+"""Every explorer by its synchronous twin: what a hand would do, without a browser."""
+
+import asyncio
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from ipywidgets.widgets.widget import _instances
+
+import sketchlab as sl
+from sketchlab.explore import EXPLORERS, from_settings
+from sketchlab.explore.decay_explorer import OPERATORS
+from sketchlab.explore.equation_explorer import TEMPLATE
+from sketchlab.explore.scaling_explorer import ROUTES
+
+SMALL = {
+    "spectrum": {"width": 8, "depth": 1, "points": 60, "rank": 10},
+    "training": {"width": 6, "depth": 1, "points": 50, "rank": 10},
+    "race": {"width": 4, "depth": 1, "points": 40, "seeds": 2, "budget": 3, "optimizer_1": "sngd(rank=5)", "optimizer_4": ""},
+    "scaling": {"points": 40, "rank": 8, "largest_width": 16},
+    "decay": {"width": 6, "points": 50},
+    "equation": {"width": 6, "depth": 1, "points": 50, "rank": 10},
+}
+RUNNING = ["training", "race", "scaling", "equation"]
+
+
+@pytest.fixture(autouse=True)
+def nothing_on_disk(monkeypatch):
+    monkeypatch.setenv("SKETCHLAB_CACHE", "off")
+
+
+@pytest.fixture
+def made():
+    """Make explorers that are closed after the test."""
+    explorers = []
+
+    def make(name, **choices):
+        explorers.append(EXPLORERS[name](**SMALL[name] | choices))
+        return explorers[-1]
+
+    yield make
+    for explorer in explorers:
+        explorer.close()
+
+
+def test_importing_the_package_loads_neither_plots_nor_widgets():
+    check = "import sys, sketchlab; sys.exit(any(m in sys.modules for m in ('matplotlib', 'ipywidgets', 'plotly', 'scipy.stats')))"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_importing_the_explorers_leaves_every_module_importable():
+    check = "import sketchlab as sl; sl.explore; import rfc3987_syntax, nbformat; nbformat.v4.new_notebook()"
+    pytest.importorskip("rfc3987_syntax")
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+class TestEveryExplorer:
+    def test_is_made_in_one_line_and_has_pictures(self, made, name):
+        explorer = made(name)
+        assert explorer.error is None and explorer.state == "idle"
+        assert explorer.title in explorer.widget.children[0].value and explorer.look_for in explorer.widget.children[0].value
+        if name == "race":
+            explorer.run_sync(1)
+        assert explorer.figures and all(figure.layout.title.text for figure in explorer.figures)
+        assert all(axis.title.text for figure in explorer.figures for axis in (figure.layout.xaxis,))
+
+    def test_every_control_has_a_name_and_a_keyboard_box(self, made, name):
+        for control in made(name).controls.values():
+            box = getattr(control, "box", control.widget)
+            assert box.description == control.label and box.tooltip
+
+    def test_settings_and_code_bring_it_back(self, made, name):
+        explorer = made(name)
+        again = from_settings(explorer.settings)
+        assert again.settings == explorer.settings
+        once_more = eval(explorer.code, {"sl": sl})
+        assert once_more.settings == explorer.settings
+        assert explorer._page.text == explorer.code and explorer.code.startswith(f"sl.explore.{name}(")
+        again.close()
+        once_more.close()
+
+    def test_saves_figures_and_numbers(self, made, name, tmp_path):
+        explorer = made(name)
+        if name in RUNNING:
+            explorer.run_sync(2)
+        files = explorer.save_figure(tmp_path / "picture")
+        assert [file.suffix for file in files] == [".png", ".pdf"] and all(file.stat().st_size > 5000 for file in files)
+        file = explorer.save_run(tmp_path / "numbers")
+        with np.load(file) as stored:
+            assert len(stored.files) > 2
+        assert str(file) in explorer.status.value
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["numbers.npz", "picture.pdf", "picture.png"]
+
+    def test_a_file_that_cannot_be_written_is_said(self, made, name, tmp_path, monkeypatch):
+        explorer = made(name)
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(sl.InputError, match="cannot write"):
+            explorer.save_run(tmp_path / "missing" / "numbers")
+        monkeypatch.setattr(explorer, "_file", lambda path, ending: tmp_path / "missing" / f"x.{ending}")
+        explorer.buttons["save_run"].click()
+        assert isinstance(explorer.error, sl.InputError) and "cannot write" in explorer.status.value
+        assert list(tmp_path.iterdir()) == []
+
+    def test_what_is_not_there_is_refused_by_name(self, made, name):
+        explorer = made(name)
+        with pytest.raises(sl.InputError, match="no control 'wdith': use"):
+            explorer.set(wdith=8)
+        with pytest.raises(sl.InputError, match="seed|scale|points"):
+            explorer.set(points=-1)
+        with pytest.raises(sl.InputError, match="no control 'colour'"):
+            made(name, colour=3)
+
+    def test_closing_leaves_no_widget(self, name):
+        # The first brings the one copy of plotly.js, which stays for all.
+        EXPLORERS[name](**SMALL[name]).close()
+        before = len(_instances)
+        explorer = EXPLORERS[name](**SMALL[name])
+        if name in RUNNING:
+            explorer.run_sync(1)
+        assert len(_instances) > before
+        explorer.close()
+        assert len(_instances) == before
+
+
+@pytest.mark.parametrize("problem", sl.PROBLEMS)
+@pytest.mark.parametrize("name", ["spectrum", "training", "race", "scaling"])
+def test_every_problem(made, name, problem):
+    explorer = made(name, problem=problem)
+    if name in RUNNING:
+        explorer.run_sync(2)
+    assert explorer.error is None
+
+
+def test_a_problem_of_ones_own(made):
+    mine = sl.Problem("mine", sl.Box([0.0], [1.0]), [sl.interior(lambda u, x: sl.laplacian(u)(x) + 1), sl.boundary(lambda u, x: u(x))])
+    for name in ("spectrum", "training", "race", "scaling"):
+        explorer = made(name, problem=mine)
+        if name in RUNNING:
+            explorer.run_sync(2)
+        assert explorer.error is None and "problem=mine," in explorer.code
+
+
+# The spectrum explorer
+
+
+def test_spectrum_figures_agree_with_the_package(made):
+    explorer = made("spectrum", rank=12, power_iterations=1)
+    problem, network = sl.PROBLEMS["heat_1d"](), sl.MLP(2, 8, 1)
+    full = sl.spectrum(problem, network, points=60)
+    everything, sketched, *_ = explorer.spectrum_figure.data
+    assert np.allclose(everything.y, full.eigenvalues, rtol=1e-6, atol=1e-25)
+    assert len(sketched.y) == 12
+    assert np.allclose(sketched.y[:6], full.eigenvalues[:6], rtol=1e-6)
+    best, bound, seen, now, *_ = explorer.error_figure.data
+    assert np.allclose(best.y, full.eigenvalues[1 : 1 + len(best.y)], rtol=1e-6, atol=1e-25)
+    assert float(full.eigenvalues[12]) * 0.99 <= now.y[0] <= sl.halko_bounds(full.eigenvalues, 12, 6, 1).likely.spectral
+    dimension = float(full.effective_dimension(1e-8 * full.eigenvalues[0]))
+    assert f"d(μ) = {dimension:.1f}" in explorer.status.value
+
+
+def test_the_error_on_screen_is_the_error(made):
+    explorer = made("spectrum", rank=7)
+    found = explorer._found
+    singular_values, vectors = found.sketches.ritz(7)
+    right = np.asarray(found.sketches.basis)[:, : len(vectors)] @ vectors
+    gramian = (found.right * found.eigenvalues) @ found.right.T
+    exact = np.linalg.norm(gramian - (right * singular_values**2) @ right.T, 2)
+    assert np.isclose(explorer.error_figure.data[3].y[0], exact, rtol=0.02)
+
+
+def test_dragging_the_rank_collects_errors_and_compiles_nothing(made):
+    explorer = made("spectrum")
+    found = explorer._found
+    for rank in (3, 5, 9):
+        explorer.set(rank=rank)
+        assert len(explorer.spectrum_figure.data[1].x) == rank
+    assert explorer._found is found
+    assert list(explorer.error_figure.data[2].x) == [10, 3, 5, 9]
+
+
+def test_a_rank_above_the_points_moves_and_says_so(made):
+    explorer = made("spectrum", points=20, rank=400)
+    assert explorer.controls["rank"].value == explorer.settings["rank"] == 20
+    assert "Rank moved to 20" in explorer.status.value and explorer.error is None
+
+
+def test_a_width_that_does_not_fit_is_refused_with_the_figure(made, monkeypatch):
+    monkeypatch.setattr("sketchlab.explore.spectrum_explorer.memory_at_hand", lambda: 10**5)
+    explorer = made("spectrum", width=64)
+    assert isinstance(explorer.error, sl.InputError)
+    assert "width 64 makes P = 257 parameters" in explorer.status.value and "0.1 MB are at hand" in explorer.status.value
+    monkeypatch.undo()
+    explorer.set(width=8)
+    assert explorer.error is None
+
+
+def test_too_much_work_for_the_full_spectrum_leaves_the_sketch(made, monkeypatch):
+    monkeypatch.setattr("sketchlab.explore.spectrum_explorer.FULL_WORK", 10)
+    explorer = made("spectrum", eigenfunction=3)
+    assert explorer.error is None and "too much work" in explorer.status.value
+    assert len(explorer.spectrum_figure.data[0].x) == 0 and len(explorer.spectrum_figure.data[1].x) == 10
+
+
+def test_clicking_an_eigenvalue_draws_its_eigenfunction(made):
+    explorer = made("spectrum")
+    explorer._choose([4])
+    assert explorer.controls["eigenfunction"].value == 5
+    assert "Eigenfunction 5" in explorer.eigenfunction_figure.layout.title.text
+    field = explorer.eigenfunction_figure.data[0]
+    points = np.stack(np.meshgrid(field.x, field.y, indexing="ij"), -1).reshape(-1, 2)
+    found = explorer._found
+    vector = found.right[:, 4:5]
+    expected = sl.tangent_functions(sl.PROBLEMS["heat_1d"](), found.network, found.theta, vector, points)[:, 0]
+    assert np.allclose(np.asarray(field.z).T.ravel(), expected)
+
+
+def test_the_activation_scale_steepens_the_network(made):
+    explorer = made("spectrum", activation_scale=3.0)
+    network = sl.MLP(2, 8, 1)
+    theta = network.steepen(sl.Trainer(sl.PROBLEMS["heat_1d"](), network, sl.adam(), points=60).theta, 3.0)
+    expected = sl.spectrum(sl.PROBLEMS["heat_1d"](), network, theta, points=60)
+    assert np.isclose(explorer.spectrum_figure.data[0].y[0], expected.eigenvalues[0])
+
+
+# The training explorer
+
+
+@pytest.mark.parametrize("optimizer", sl.OPTIMIZERS)
+def test_every_optimizer_trains(made, optimizer):
+    explorer = made("training", optimizer=optimizer)
+    explorer.run_sync(2)
+    assert explorer.error is None and len(explorer.trainer.records) == 2
+    assert [len(curve.x) for curve in explorer.convergence_figure.data] == [2, 2]
+
+
+def test_training_shows_what_the_trainer_found(made):
+    explorer = made("training").run_sync(3)
+    everything, seen, rank, damping = explorer.spectrum_figure.data
+    assert np.allclose(everything.y, explorer.trainer.spectrum().eigenvalues)
+    assert np.allclose(seen.y, explorer.trainer.records[-1].eigenvalues)
+    assert list(rank.x) == [10, 10] and damping.y[0] == explorer.trainer.records[-1].damping
+    loss, error = explorer.convergence_figure.data
+    assert error.y[-1] == explorer.trainer.records[-1].relative_error
+    explorer.set(against="seconds")
+    assert explorer.convergence_figure.data[0].x[-1] == explorer.trainer.seconds
+
+
+def test_options_apply_during_a_run(made):
+    explorer = made("training").run_sync(2)
+    explorer.set(rank=4, momentum=0.2)
+    assert "from the next step on" in explorer.status.value
+    explorer.run_sync(1)
+    assert [len(record.eigenvalues) for record in explorer.trainer.records] == [10, 10, 4]
+    explorer.set(optimizer="adam", learning_rate=0.01)
+    explorer.run_sync(1)
+    assert explorer.trainer.optimizer.settings == {"learning_rate": 0.01} and len(explorer.trainer.records) == 4
+    explorer.set(search="step grid", optimizer="engd")
+    explorer.run_sync(1)
+    assert explorer.trainer.optimizer.name == "engd" and len(explorer.trainer.records) == 5
+
+
+def test_structure_applies_on_reset(made):
+    explorer = made("training").run_sync(2)
+    explorer.set(width=9)
+    assert "width applies on Reset" in explorer.status.value and explorer.network.width == 6
+    explorer.set(seed=3)
+    assert "width, seed apply on Reset" in explorer.status.value
+    explorer.reset_button = explorer.buttons["reset"]
+    explorer.reset_button.click()
+    assert explorer.trainer is None and explorer.network.width == 9
+    explorer.run_sync(1)
+    assert explorer.trainer.seed == 3
+
+
+def test_reset_with_the_same_structure_repeats_the_run_without_compiling(made):
+    explorer = made("training").run_sync(3)
+    first = explorer.trainer.records
+    compiled = explorer.trainer.compile_seconds
+    explorer.reset()
+    assert explorer.trainer.records == [] and explorer.convergence_figure.data[0].x == ()
+    explorer.run_sync(3)
+    assert explorer.trainer.compile_seconds == compiled
+    assert [record.loss for record in explorer.trainer.records] == [record.loss for record in first]
+
+
+def test_controls_that_an_optimizer_lacks_are_off(made):
+    explorer = made("training", optimizer="adam")
+    assert explorer.controls["rank"].box.disabled and not explorer.controls["learning_rate"].box.disabled
+    explorer.set(optimizer="sngd")
+    assert not explorer.controls["rank"].box.disabled and explorer.controls["learning_rate"].slider.disabled
+
+
+def test_a_training_rank_above_the_points_moves_and_says_so(made):
+    explorer = made("training", rank=300)
+    assert explorer.controls["rank"].value == 25 and "Rank moved to 25" in explorer.status.value
+    explorer.run_sync(1)
+    assert explorer.error is None
+
+
+def test_a_saved_training_run_loads(made, tmp_path):
+    explorer = made("training").run_sync(2)
+    run = sl.load(explorer.save_run(tmp_path / "run"))
+    assert len(run.history) == 2 and np.array_equal(run.theta, explorer.trainer.theta)
+
+
+def test_a_run_that_breaks_down_stops_with_its_reason(made):
+    # Finite where it is tried first, and not at the solution's scale.
+    source = TEMPLATE.replace("u(x) ** 3 - 1.0", "jnp.sqrt(x[0] - 2.0 + 0 * u(x))")
+    explorer = made("equation", source=source)
+    assert isinstance(explorer.error, sl.InputError) and "is not a number" in explorer.status.value
+
+
+def test_a_diverging_run_stops_with_its_reason(made, monkeypatch):
+    explorer = made("training")
+    explorer.run_sync(1)
+    monkeypatch.setattr(type(explorer.trainer), "broken", property(lambda self: len(self.records) >= 3))
+    explorer._start(50)
+    assert len(explorer.trainer.records) == 3
+    assert "stopped: the loss was not a number" in explorer.status.value
+
+
+def test_run_pause_step_and_reset_on_an_event_loop():
+    async def session():
+        explorer = EXPLORERS["training"](**SMALL["training"], problem="poisson_1d", steps=2000)
+        click = {name: button.click for name, button in explorer.buttons.items()}
+        # A Pause before the first step is no error.
+        click["run"]()
+        click["pause"]()
+        assert explorer.state == "paused"
+        while explorer._background.running:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        click["run"]()
+        while not (explorer.trainer and len(explorer.trainer.records) >= 5):
+            assert explorer.error is None
+            await asyncio.sleep(0.01)
+        assert explorer.state == "running"
+        click["pause"]()
+        await asyncio.sleep(0.3)
+        paused_at = len(explorer.trainer.records)
+        await asyncio.sleep(0.2)
+        assert len(explorer.trainer.records) == paused_at < 2000 and explorer.state == "paused"
+        click["step"]()
+        while explorer._background.running:
+            await asyncio.sleep(0.01)
+        assert len(explorer.trainer.records) == paused_at + 1
+        click["reset"]()
+        assert explorer.trainer.records == [] and explorer.error is None
+        explorer.close()
+
+    asyncio.run(asyncio.wait_for(session(), 120))
+
+
+def test_two_explorers_run_side_by_side():
+    async def session():
+        explorers = [EXPLORERS["training"](**SMALL["training"] | {"width": width}, steps=20) for width in (4, 6)]
+        for explorer in explorers:
+            explorer.run()
+        while any(explorer._background.running for explorer in explorers):
+            await asyncio.sleep(0.01)
+        for explorer, size in zip(explorers, (17, 25), strict=True):
+            assert explorer.error is None and len(explorer.trainer.records) == 20
+            assert explorer.trainer.theta.size == size
+            explorer.close()
+
+    asyncio.run(asyncio.wait_for(session(), 120))
+
+
+def test_an_error_in_the_background_is_shown_and_kept():
+    async def session():
+        explorer = EXPLORERS["training"](**SMALL["training"])
+        explorer._advance = lambda: 1 / 0
+        explorer.run()
+        while explorer.error is None:
+            await asyncio.sleep(0.01)
+        assert isinstance(explorer.error, ZeroDivisionError) and "ZeroDivisionError: division by zero" in explorer.status.value
+        assert not explorer._background.running
+        explorer.close()
+
+    asyncio.run(asyncio.wait_for(session(), 60))
+
+
+# The race
+
+
+def test_a_race_is_fair_and_fills_its_table(made):
+    explorer = made("race").run_sync()
+    assert [lane.text for lane in explorer.lanes] == ["sngd(rank=5)", "engd()", "adam(learning_rate=0.01)"]
+    assert all([len(records) for records in lane.runs] == [3, 3] for lane in explorer.lanes)
+    for seed in range(2):
+        alone = sl.train(
+            sl.PROBLEMS["heat_1d"](), sl.MLP(2, 4, 1), sl.natural_gradient(), steps=3, points=40, seed=seed, progress=False
+        )
+        raced = [record.relative_error for record in explorer.lanes[1].runs[seed]]
+        assert np.allclose(raced, alone.history.relative_error, rtol=1e-6)
+    assert explorer._table.value.count("<tr>") == 4 and "Finished" in explorer.status.value
+    band, curve = explorer.race_figure.data[:2]
+    errors = [lane[-1].relative_error for lane in explorer.lanes[0].runs]
+    assert curve.y[-1] == np.median(errors) and max(band.y[2:4]) == max(errors)
+
+
+def test_a_race_goes_turn_by_turn(made):
+    explorer = made("race")
+    explorer.run_sync(4)
+    assert sorted(len(lane.runs[0]) for lane in explorer.lanes) == [1, 1, 2]
+    explorer.set(width=9)
+    assert "applies on Reset" in explorer.status.value
+
+
+def test_a_race_by_seconds_gives_everyone_as_much(made):
+    explorer = made("race", equal="seconds", budget=1, seeds=1).run_sync(60)
+    spent = [lane.runs[0][-1].seconds for lane in explorer.lanes]
+    longest = max(np.max(np.diff([record.seconds for record in lane.runs[0]], prepend=0)) for lane in explorer.lanes)
+    assert max(spent) - min(spent) <= longest + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sngdd()", "Did you mean 'sngd'"),
+        ("sngd(rnk=3)", "sngd has no option 'rnk': use rank"),
+        ("sngd(rank=3", "cannot be read"),
+        ("sngd(3)", "is no optimizer"),
+        ("1 + 1", "is no optimizer"),
+        ("engd()", "two or more different optimizers"),
+        ("adam(learning_rate=-1)", "learning_rate = -1"),
+    ],
+)
+def test_optimizers_that_cannot_race_are_refused_in_words(made, text, message):
+    explorer = made("race", optimizer_1=text, optimizer_2="engd()", optimizer_3="")
+    assert isinstance(explorer.error, sl.InputError) and message in str(explorer.error)
+
+
+# The scaling
+
+
+def test_scaling_measures_what_fits_and_predicts_the_rest(made):
+    explorer = made("scaling").run_sync()
+    assert set(explorer.measured) == {(size, route) for size in (sl.MLP(2, w, 2).size for w in (8, 16)) for route in ROUTES}
+    for i in range(len(ROUTES)):
+        dots, law = explorer.time_figure.data[2 * i : 2 * i + 2]
+        assert len(dots.x) == 2 and len(law.x) == 80 and law.x[-1] > 4e6 and np.all(np.asarray(law.y) > 0)
+    assert list(explorer.time_figure.data[-1].x) == [1e6, 1e6]
+
+
+def test_scaling_does_not_run_what_does_not_fit(made, monkeypatch):
+    monkeypatch.setattr("sketchlab.explore.scaling_explorer.memory_at_hand", lambda: 1000)
+    explorer = made("scaling", largest_width=8).run_sync()
+    assert all(seconds is None and memory > 1000 for seconds, memory in explorer.measured.values())
+    assert explorer.error is None
+
+
+def test_a_law_is_found_again(made):
+    explorer = made("scaling")
+    work = ROUTES["sketched"].work
+    sizes = [100, 1000, 10_000]
+    explorer.measured = {(p, "sketched"): (1e-3 + 1e-9 * work(40, p, 8), 1) for p in sizes}
+    law = explorer._law("sketched", 0, work)
+    assert np.allclose(law(np.array([500.0, 1e6])), [1e-3 + 1e-9 * work(40, p, 8) for p in (500, 1e6)], rtol=1e-6)
+
+
+# The decay
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_the_bound_is_above_the_eigenvalues(made, operator):
+    explorer = made("decay", operator=operator)
+    for scale in (0.5, 2.0, 10.0):
+        explorer.set(scale=scale)
+        measured, plain, sharpened, rounding = explorer.spectrum_figure.data
+        count = min(len(measured.y), len(sharpened.y))
+        above = np.asarray(measured.y[:count]) > 100 * rounding.y[0]
+        assert np.all(np.asarray(measured.y[:count])[above] <= np.asarray(sharpened.y[:count])[above])
+
+
+def test_steeper_neurons_shrink_the_ellipse(made):
+    explorer = made("decay", scale=1.0)
+    height = max(explorer.plane_figure.data[1].y)
+    explorer.set(scale=4.0)
+    assert max(explorer.plane_figure.data[1].y) < height
+    # The nearest pole lies on the ellipse: the sum of its distances from the foci is that of the ellipse.
+    poles = np.array(explorer.plane_figure.data[2].x) + 1j * np.array(explorer.plane_figure.data[2].y)
+    ellipse = explorer.plane_figure.data[1].x[0] + 1j * explorer.plane_figure.data[1].y[0]
+    distances = np.abs(poles - 1) + np.abs(poles + 1)
+    assert np.isclose(distances.min(), abs(ellipse - 1) + abs(ellipse + 1))
+
+
+# One's own equation
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("u(x) ** 3 - 1.0", "u(x) **"), "line 3 cannot be read: invalid syntax"),
+        (("u(x) ** 3", "v(x)"), "name 'v' is not defined; the text knows sl, jnp"),
+        (("u(x) ** 3", "(u(x) if u(x) > 0 else 0.0)"), "use jnp.where"),
+        (("u(x) ** 3", "np.sin(u(x))"), "use jnp in place of np"),
+        (("u(x) ** 3", "x"), "the residual on the interior of 'mine' has shape (2,)|vector"),
+        (("u(x) ** 3", "jnp.log(x[0] - 2.0)"), "is not a number at x = ("),
+        (("problem =", "my_problem ="), "the text makes no problem"),
+        (("[1.0, 1.0]", "[1.0, 1.0, 1.0]"), "line"),
+        (("u(x) ** 3", "u(x, x)"), "line 3"),
+    ],
+)
+def test_mistakes_in_an_equation_are_said_in_words(made, change, message):
+    explorer = made("equation", source=TEMPLATE.replace(*change))
+    if "|" in message:
+        # A residual of two components is two equations: allowed.
+        assert explorer.error is None
+        return
+    assert isinstance(explorer.error, sl.InputError) and message in str(explorer.error)
+    assert "Traceback" not in explorer.status.value
+    explorer.run()
+    assert explorer.trainer is None and message in str(explorer.error)
+    explorer.set(source=TEMPLATE)
+    explorer.run_sync(2)
+    assert explorer.error is None and len(explorer.trainer.records) == 2
+
+
+def test_another_equation_starts_over(made):
+    explorer = made("equation").run_sync(2)
+    explorer.set(source=TEMPLATE.replace("- 1.0", "- 2.0"))
+    assert explorer.trainer is None
+    explorer.run_sync(1)
+    assert len(explorer.trainer.records) == 1
+
+
+def test_no_warning_is_raised_by_any_explorer(made):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name in EXPLORERS:
+            explorer = made(name)
+            if name in RUNNING:
+                explorer.run_sync(1)
+            assert explorer.error is None
