@@ -5,18 +5,29 @@ supported = import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c '$(supported)' 2>/dev/null && echo $$p && break; done)
 
 help:
-	@echo "make lab      install into .venv on the first run, then open the notebooks in JupyterLab"
-	@echo "make test     install likewise, then run every test and every notebook"
-	@echo "make figures  draw the figures of docs/ anew"
-	@echo "make clean    remove .venv, caches and build output"
+	@echo "make lab           install into .venv on the first run, then open the notebooks in JupyterLab"
+	@echo "make app           likewise, then serve the start notebook as a page without code"
+	@echo "make test          install likewise, then run every test and every notebook"
+	@echo "make test-browser  likewise, then run the tests that need Chromium (apt-get install chromium)"
+	@echo "make figures       draw the figures of docs/ anew"
+	@echo "make clean         remove .venv, caches and build output"
 
 # Large arrays in large pages (glibc 2.35 and later; else ignored): a step with a large Jacobian is a fifth faster.
 lab: .venv/.installed
 	GLIBC_TUNABLES=glibc.malloc.hugetlb=1 .venv/bin/sketchlab lab
 
+# Options go through: make app OPTIONS="--no-browser --port=8866"
+app: .venv/.installed
+	.venv/bin/python -m pip install -q -e ".[app]"
+	.venv/bin/sketchlab app -- $(OPTIONS)
+
 # SKETCHLAB_FAST=1 shortens the training runs in the notebooks. One pytest run, so one summary counts everything.
 test: .venv/.installed
 	SKETCHLAB_FAST=1 .venv/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 tests notebooks
+
+test-browser: .venv/.installed
+	.venv/bin/python -m pip install -q -e ".[browser]"
+	.venv/bin/python -m pytest tests/browser
 
 # A .venv with a working pip is kept; a missing, half-made or stale one is made anew.
 .venv/.installed: pyproject.toml
@@ -34,4 +45,4 @@ clean:
 	rm -rf .venv build dist .pytest_cache .ruff_cache
 	find sketchlab tests notebooks -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
 
-.PHONY: help lab test figures clean
+.PHONY: help lab app test test-browser figures clean

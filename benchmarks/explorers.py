@@ -5,9 +5,7 @@ Prints a table, and writes it to benchmarks/results/explorers.md. Two shared cor
 
 import argparse
 import json
-import platform
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -15,10 +13,9 @@ from pathlib import Path
 import nbformat
 
 from benchmarks.browser import CHROMIUM, chromium_page, jupyterlab, kernel_state, open_notebook, restart_kernel, run_all
-from benchmarks.machine import describe
+from benchmarks.machine import describe, sentence
 
 OUT = Path(__file__).parent / "results" / "explorers.md"
-ROOT = Path(__file__).parent.parent
 
 #: Remembers when plotly has drawn which graph.
 WATCH = """() => {
@@ -33,7 +30,9 @@ REMEMBER_PRESS = """() => ['keydown', 'pointerdown', 'change'].forEach(kind =>
 
 def notebook(path, *cells):
     """Write a notebook of code cells."""
-    book = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    book = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    )
     book.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
     nbformat.write(book, path)
 
@@ -51,10 +50,7 @@ def first_picture(page, address):
     open_notebook(page, address, "spectrum.ipynb")
     start = time.perf_counter()
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('.js-plotly-plot')].some(g => (g.data || []).some(t => t.name === 'all' && (t.x?.length ?? t.x?._inputArray?.length ?? 0) > 0))",
-        timeout=60_000,
-    )
+    page.wait_for_function(DRAWN.format(name="all", count=1), timeout=60_000)
     return time.perf_counter() - start
 
 
@@ -89,11 +85,8 @@ def width_answers(page, widths, rounds=3):
             size = int(kernel_state(page, f"__import__('sketchlab').MLP(2, {width}, 2).size"))
             box.fill(str(width))
             box.press("Enter")
-            page.wait_for_function(
-                f"() => [...document.querySelectorAll('.js-plotly-plot')].some(g => (g.layout.title.text || '').includes('P = {size:,},'))",
-                timeout=60_000,
-            )
-            took = page.evaluate("() => new Promise(done => requestAnimationFrame(() => done(performance.now() - window.pressed)))")
+            page.wait_for_function(TITLED.format(f"P = {size:,},"), timeout=60_000)
+            took = page.evaluate(SINCE_PRESS)
             (seen if number else new).append(took)
     return new, seen
 
@@ -104,7 +97,7 @@ def training_answers(page):
     kernel_state(page, MEASURE_FRAMES)
     kernel_state(page, "e.set(steps=5000)")
     output.get_by_role("button", name="Run").first.click()
-    page.wait_for_function(STEPS_DRAWN.format(20), timeout=60_000)
+    page.wait_for_function(DRAWN.format(name="loss", count=20), timeout=60_000)
     page.evaluate(WATCH)
     page.wait_for_timeout(5000)
     drawn = page.evaluate("() => window.drawn")
@@ -114,6 +107,29 @@ def training_answers(page):
     frames = (len(most) - 1) / ((most[-1] - most[0]) / 1e3)
     output.get_by_role("button", name="Pause").click()
     paused = page.evaluate(UNTIL_STATE, ["paused", 10_000])
+    steps = int(kernel_state(page, "len(e.trainer.records)"))
+    page.wait_for_timeout(500)
+    still = int(kernel_state(page, "len(e.trainer.records)")) - steps
+    cost = json.loads(kernel_state(page, "import json; print(json.dumps(_frames))"))
+    return frames, cost, paused, still
+
+
+MEASURE_FRAMES = """
+import time
+_frames = []
+def _measured(draw):
+    def timed(more):
+        start = time.thread_time(); draw(more); spent = 1e3 * (time.thread_time() - start)
+        if spent > 0.2: _frames.append(spent)
+    return timed
+e._draw = _measured(e._draw)
+"""
+DRAWN = """() => [...document.querySelectorAll('.js-plotly-plot')].some(graph => (graph.data || []).some(
+    trace => trace.name === '{name}' && (trace.x?.length ?? trace.x?._inputArray?.length ?? 0) >= {count}))"""
+TITLED = """() => [...document.querySelectorAll('.js-plotly-plot')].some(
+    graph => (graph.layout.title.text || '').includes('{}'))"""
+SINCE_PRESS = "() => new Promise(done => requestAnimationFrame(() => done(performance.now() - window.pressed)))"
+UNTIL_STATE, ["paused", 10_000])
     steps = int(kernel_state(page, "len(e.trainer.records)"))
     page.wait_for_timeout(500)
     still = int(kernel_state(page, "len(e.trainer.records)")) - steps
@@ -208,8 +224,9 @@ def main() -> None:
                     row("width to picture, first time, compilation in it", "1.5 s", _milliseconds(new))
                     row("width to picture, seen before", "0.3 s", _milliseconds(seen))
                     memory = drag(page, options.minutes)
-                    text = f"{memory[1 if len(memory) > 1 else 0]:.0f} to {memory[-1]:.0f} MB, {memory[-1] / memory[1 if len(memory) > 1 else 0] - 1:+.1%}"
-                    row(f"kernel memory over {options.minutes:g} minutes of dragging", "± 5 %", text)
+                    early, late = memory[min(1, len(memory) - 1)], memory[-1]
+                    grown = f"{early:.0f} to {late:.0f} MB, {late / early - 1:+.1%}"
+                    row(f"kernel memory over {options.minutes:g} minutes of dragging", "± 5 %", grown)
                     open_notebook(page, address, "training.ipynb")
                     run_all(page)
                     page.evaluate(REMEMBER_PRESS)
@@ -217,8 +234,7 @@ def main() -> None:
                     row("frames a second while training P = 1,185", "20", f"{frames:.0f}")
                     row("kernel CPU of a frame", "5 ms", _milliseconds(cost))
                     row("Pause, click to shown; steps after it", "200 ms; 0", f"{paused:.0f} ms; {still}")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
-    head = f"# Explorers in Chromium\n\n{json.dumps(describe())}; commit {commit}, Python {platform.python_version()}\n\n"
+    head = f"# Explorers in Chromium\n\n{sentence(describe())}\n\n"
     OUT.write_text(head + "| what | asked | seen, median (worst) |\n|---|---|---|\n" + "\n".join(rows) + "\n")
 
 
@@ -227,7 +243,8 @@ def _seconds(times):
 
 
 def _milliseconds(times):
-    return f"{statistics.median(times):.0f} ms ({max(times):.0f})" if statistics.median(times) >= 10 else f"{statistics.median(times):.1f} ms ({max(times):.1f})"
+    middle, worst = statistics.median(times), max(times)
+    return f"{middle:.1f} ms ({worst:.1f})" if middle < 10 else f"{middle:.0f} ms ({worst:.0f})"
 
 
 if __name__ == "__main__":

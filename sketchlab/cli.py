@@ -1,4 +1,4 @@
-"""The command line: ``sketchlab lab | problems | train | spectrum | doctor``.
+"""The command line: ``sketchlab lab | app | problems | train | spectrum | doctor``.
 
 Results go to standard output (one JSON object with ``--json``), progress and complaints to standard error. A mistake of
 the caller is one line and exit status 2; nothing is written then.
@@ -34,6 +34,7 @@ from sketchlab.validation import InputError, check_integer
 
 START = "00_start_here.ipynb"
 MISSING_LAB = 'JupyterLab is not installed: run pip install "sketchlab[lab]".'
+MISSING_APP = 'Voila is not installed: run pip install "sketchlab[app]".'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,6 +54,10 @@ def _parser():
     lab = commands.add_parser("lab", help="open the notebooks in JupyterLab")
     lab.add_argument("jupyter", nargs="*", metavar="-- OPTION", help="options for jupyter lab, after --")
     lab.set_defaults(run=_lab)
+
+    app = commands.add_parser("app", help="serve the start notebook as a page without code, by Voila")
+    app.add_argument("voila", nargs="*", metavar="-- OPTION", help="options for voila, after --")
+    app.set_defaults(run=_app)
 
     problems = commands.add_parser("problems", help="list the problems and their equations")
     problems.add_argument("--json", action="store_true", help="print JSON")
@@ -317,6 +322,16 @@ def _lab(options):
     # In a container one often is root, and Jupyter asks to be told that this is meant.
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     command = [sys.executable, "-m", "jupyterlab", str(folder / START), *root, *options.jupyter]
+    return subprocess.run(command, check=False).returncode
+
+
+def _app(options):
+    if importlib.util.find_spec("voila") is None:
+        raise InputError(MISSING_APP)
+    # A kernel whose page has gone is ended after a while, for Voila's own way to end it is refused by current servers.
+    cull = ["--MappingKernelManager.cull_interval=30", "--MappingKernelManager.cull_idle_timeout=120"]
+    show = ["--show_tracebacks=True", "--progressive_rendering=True"]
+    command = [sys.executable, "-m", "voila", str(_notebooks() / START), *cull, *show, *options.voila]
     return subprocess.run(command, check=False).returncode
 
 

@@ -46,7 +46,9 @@ def made():
 
 
 def test_importing_the_package_loads_neither_plots_nor_widgets():
-    check = "import sys, sketchlab; sys.exit(any(m in sys.modules for m in ('matplotlib', 'ipywidgets', 'plotly', 'scipy.stats')))"
+    check = (
+        "import sys, sketchlab; sys.exit(any(m in sys.modules for m in ('matplotlib', 'ipywidgets', 'plotly', 'scipy.stats')))"
+    )
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
@@ -135,7 +137,9 @@ def test_every_problem(made, name, problem):
 
 
 def test_a_problem_of_ones_own(made):
-    mine = sl.Problem("mine", sl.Box([0.0], [1.0]), [sl.interior(lambda u, x: sl.laplacian(u)(x) + 1), sl.boundary(lambda u, x: u(x))])
+    mine = sl.Problem(
+        "mine", sl.Box([0.0], [1.0]), [sl.interior(lambda u, x: sl.laplacian(u)(x) + 1), sl.boundary(lambda u, x: u(x))]
+    )
     for name in ("spectrum", "training", "race", "scaling"):
         explorer = made(name, problem=mine)
         if name in RUNNING:

@@ -5,8 +5,10 @@ import time
 import anywidget
 import traitlets
 
-#: Seconds between two signs of life; browsers slow the clock of a page in the background down to one a minute.
-PULSE, PATIENCE = 5, 90
+#: Seconds between two signs of life, and how long to wait for the next after each kind of sign. Browsers slow the clock of a page
+#: in the background down to a tick a minute. After the last sign another view, or the page after a reload, has time to speak up.
+PULSE = 5
+PATIENCE = {"here": 3 * PULSE, "hidden": 90, "gone": 2 * PULSE}
 
 
 class Page(anywidget.AnyWidget):
@@ -49,12 +51,15 @@ class Page(anywidget.AnyWidget):
             };
             el.append(button);
             const say = kind => model.send({ kind });
+            const live = () => say(document.hidden ? "hidden" : "here");
             const leave = () => say("gone");
-            const timer = setInterval(() => say("here"), 1000 * model.get("pulse"));
+            const timer = setInterval(live, 1000 * model.get("pulse"));
+            document.addEventListener("visibilitychange", live);
             window.addEventListener("pagehide", leave);
-            say("here");
+            live();
             return () => {
                 clearInterval(timer);
+                document.removeEventListener("visibilitychange", live);
                 window.removeEventListener("pagehide", leave);
                 leave();
             };
@@ -66,14 +71,19 @@ class Page(anywidget.AnyWidget):
         super().__init__()
         # Without a browser nothing ever arrives, and nothing ends.
         self._deadline = float("inf")
+        self._late_since = None
         self.on_msg(self._hear)
 
     def _hear(self, _, message, __):
-        # Another view of the same explorer, or the page after a reload, has some time to speak up.
-        grace = PATIENCE if message["kind"] == "here" else 2 * PULSE
-        self._deadline = time.monotonic() + grace
+        self._deadline = time.monotonic() + PATIENCE[message["kind"]]
+        self._late_since = None
 
     @property
     def watched(self) -> bool:
         """Whether somebody looks, or has never looked."""
-        return time.monotonic() < self._deadline
+        now = time.monotonic()
+        if now < self._deadline:
+            return True
+        # While a cell runs, signs of life wait in line: once it is done they have a moment to be heard.
+        self._late_since = now if self._late_since is None else self._late_since
+        return now < self._late_since + PULSE

@@ -37,7 +37,7 @@ QUICK = {"rank", "damping", "eigenfunction"}
 
 @dataclass(frozen=True)
 class Found:
-    """Sketches of all ranks, and the full spectrum where it is not too much work: in NumPy, which compiles nothing for a new rank.
+    """Sketches of all ranks, and the full spectrum where it is not too much work: in NumPy, for which no rank is new.
 
     Attributes
     ----------

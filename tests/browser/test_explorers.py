@@ -1,0 +1,230 @@
+"""Explorers in a real browser: hands on sliders and buttons, and what is drawn then.
+
+Set SKETCHLAB_SCREENSHOTS to a folder to keep the pictures that the README shows.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from benchmarks.browser import kernel_state, open_notebook, restart_kernel, run_all, run_cell, traces
+
+IMPORT = "import sketchlab as sl"
+WAIT = 60_000
+
+
+def output(page, number=-1):
+    """Return an explorer's place in the page."""
+    return page.locator(".jp-OutputArea-output:has(.widget-vbox)").nth(number)
+
+
+def slider(page, label):
+    return output(page).locator(".widget-hbox").filter(has_text=label).last.locator("[role=slider]")
+
+
+def drawn(page, curve):
+    """Return how many points of a curve plotly has drawn, in the first graph that has it."""
+    return next((trace["n"] for graph in traces(page) for trace in graph if trace["name"] == curve), None)
+
+
+def until(page, condition, limit=WAIT):
+    """Wait until a condition holds; fail with what the status line says if it does not."""
+    for _ in range(limit // 50):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    pytest.fail(f"it never came to that: {page.locator('[role=status], [role=alert]').all_text_contents()}")
+
+
+def keep(page, name):
+    folder = os.environ.get("SKETCHLAB_SCREENSHOTS")
+    if folder:
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(700)
+        output(page).scroll_into_view_if_needed()
+        output(page).screenshot(path=Path(folder) / f"explorer-{name}.png")
+
+
+def press(page, name):
+    output(page).get_by_role("button", name=name).first.click()
+
+
+def says(page, text, number=-1):
+    return text in output(page, number).locator("[role=status], [role=alert]").inner_text()
+
+
+def test_the_start_notebook_runs_whole_and_answers(lab, page):
+    open_notebook(page, lab, "00_start_here.ipynb")
+    assert run_all(page)
+    assert page.locator(".jp-OutputArea-output [data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    until(page, lambda: drawn(page, "sketched") == 80)
+    until(page, lambda: drawn(page, "loss") == 0)
+    press_run = page.locator(".jp-OutputArea-output:has(.widget-vbox)").nth(1).get_by_role("button", name="Run").first
+    press_run.click()
+    until(page, lambda: (drawn(page, "loss") or 0) > 10)
+    assert kernel_state(page, "training.error, spectrum.error") == "(None, None)"
+
+
+def test_dragging_the_rank_redraws_the_spectrum(notebook):
+    page = notebook(IMPORT, "e = sl.explore.spectrum()\ne")
+    until(page, lambda: drawn(page, "sketched") == 80)
+    keep(page, "spectrum")
+    before = output(page).locator(".js-plotly-plot").first.screenshot()
+    handle = slider(page, "rank k")
+    handle.focus()
+    handle.press("ArrowRight")
+    until(page, lambda: drawn(page, "sketched") == 81)
+    place = handle.bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for i in range(10):
+        page.mouse.move(x + 3 * i, y)
+        page.wait_for_timeout(30)
+    page.mouse.up()
+    until(page, lambda: drawn(page, "sketched") == int(kernel_state(page, "e.controls['rank'].value")) > 90)
+    assert output(page).locator(".js-plotly-plot").first.screenshot() != before
+    assert len(kernel_state(page, "e._errors.keys()")) > 3
+
+
+def test_a_number_box_and_a_click_on_an_eigenvalue(notebook):
+    page = notebook(IMPORT, "e = sl.explore.spectrum(width=8, points=60)\ne")
+    box = output(page).get_by_label("width", exact=True)
+    box.fill("12")
+    box.press("Enter")
+    until(page, lambda: kernel_state(page, "e._found.network.width") == "12")
+    assert says(page, "Effective dimension")
+    plot = output(page).locator(".js-plotly-plot").first
+    # Where the plot has the eigenvalue of index 5, from its own axes.
+    place = plot.evaluate("""graph => {
+        const {xaxis, yaxis} = graph._fullLayout, trace = graph.data[0], box = graph.getBoundingClientRect();
+        const y = trace.y[4] ?? trace.y._inputArray[4];
+        return [box.x + xaxis._offset + xaxis.l2p(5), box.y + yaxis._offset + yaxis.l2p(Math.log10(y))];
+    }""")
+    page.mouse.move(*place)
+    page.wait_for_timeout(300)
+    assert "λ5" in plot.locator(".hoverlayer").text_content()
+    page.mouse.click(*place)
+    until(page, lambda: kernel_state(page, "e.controls['eigenfunction'].value") == "5")
+
+
+def test_run_pause_step_and_a_live_option(notebook):
+    page = notebook(IMPORT, "e = sl.explore.training(steps=2000)\ne")
+    press(page, "Run")
+    until(page, lambda: (drawn(page, "loss") or 0) > 20)
+    assert kernel_state(page, "e.state") == "'running'"
+    # A rank set during the run is compiled beside it, and used from then on.
+    box = output(page).get_by_label("rank k", exact=True)
+    box.fill("40")
+    box.press("Enter")
+    until(page, lambda: kernel_state(page, "len(e.trainer.records[-1].eigenvalues)") == "40")
+    press(page, "Pause")
+    until(page, lambda: says(page, "paused"), 2000)
+    steps = int(kernel_state(page, "len(e.trainer.records)"))
+    page.wait_for_timeout(500)
+    assert int(kernel_state(page, "len(e.trainer.records)")) <= steps + 1 < 2000
+    keep(page, "training")
+    press(page, "Step")
+    until(page, lambda: says(page, f"step {steps + 1}") or says(page, f"step {steps + 2}"))
+    width = output(page).get_by_label("width", exact=True)
+    width.fill("12")
+    width.press("Enter")
+    until(page, lambda: says(page, "width applies on Reset"))
+    press(page, "Reset")
+    until(page, lambda: drawn(page, "loss") == 0)
+
+
+def test_two_explorers_and_a_cell_run_again(notebook):
+    page = notebook(IMPORT, "a = sl.explore.training(steps=5000)\na", "b = sl.explore.training(width=16, steps=5000)\nb")
+    for number in (0, 1):
+        output(page, number).get_by_role("button", name="Run").first.click()
+    until(page, lambda: int(kernel_state(page, "min(len(e.trainer.records) if e.trainer else 0 for e in (a, b))")) > 20)
+    output(page, 0).get_by_role("button", name="Pause").click()
+    until(page, lambda: kernel_state(page, "a.state, b.state") == "('paused', 'running')", 5000)
+    before = int(kernel_state(page, "old = b; from ipywidgets.widgets.widget import _instances; len(_instances)"))
+    page.locator(".jp-CodeCell").nth(2).click()
+    assert run_cell(page)
+    assert kernel_state(page, "old.state, old._background.running, b is old, a.state") == "('closed', False, False, 'paused')"
+    assert int(kernel_state(page, "len(_instances)")) == before
+    steps = kernel_state(page, "len(old.trainer.records)")
+    page.wait_for_timeout(300)
+    assert int(kernel_state(page, "len(old.trainer.records)")) - int(steps) <= 1
+
+
+def test_a_kernel_that_dies_during_a_run(notebook):
+    page = notebook(IMPORT, "e = sl.explore.training(width=16, steps=5000)\ne")
+    press(page, "Run")
+    until(page, lambda: (drawn(page, "loss") or 0) > 5)
+    restart_kernel(page)
+    assert run_all(page)
+    until(page, lambda: drawn(page, "loss") == 0)
+    press(page, "Run")
+    until(page, lambda: (drawn(page, "loss") or 0) > 5)
+    assert kernel_state(page, "str(e.error)") == "'None'"
+
+
+def test_closing_the_tab_leaves_no_task_behind(notebook, lab, request):
+    page = notebook(IMPORT, "e = sl.explore.training(width=16, steps=5000)\ne")
+    until(page, lambda: kernel_state(page, "e._page._deadline < float('inf')") == "True")
+    press(page, "Run")
+    until(page, lambda: (drawn(page, "loss") or 0) > 5)
+    # Another page of the same browser, which looks at the kernel, but at no explorer.
+    other = page.context.browser.new_page()
+    other.goto(page.url.split("/lab/")[0] + "/lab?reset")
+    page.close()
+    # Nobody said goodbye: three signs of life are missed, and one more in case they wait in line.
+    other.wait_for_timeout(21_000)
+    open_notebook(other, lab, f"{request.node.name}.ipynb")
+    assert kernel_state(other, "e._background.running") == "False"
+    assert 5 < int(kernel_state(other, "len(e.trainer.records)")) < 5000
+
+
+def test_settings_are_copied(notebook):
+    page = notebook(IMPORT, "e = sl.explore.decay()\ne")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    until(page, lambda: (drawn(page, "measured") or 0) > 40)
+    keep(page, "decay")
+    handle = slider(page, "weight scale")
+    handle.focus()
+    handle.press("ArrowRight")
+    until(page, lambda: kernel_state(page, "e.controls['scale'].value") != "1.0")
+    press(page, "Copy settings")
+    until(page, lambda: output(page).get_by_role("button", name="Copied").count() == 1)
+    assert repr(page.evaluate("navigator.clipboard.readText()")) == kernel_state(page, "e.code")
+
+
+def test_a_race_fills_its_table(notebook):
+    page = notebook(IMPORT, "e = sl.explore.race(budget=40, seeds=2)\ne")
+    press(page, "Run")
+    until(page, lambda: says(page, "Finished"), 2 * WAIT)
+    assert output(page).locator("table tr").count() == 5
+    assert drawn(page, "engd()") == 40
+    keep(page, "race")
+
+
+def test_a_mistake_in_an_equation_is_said_below_it(notebook):
+    page = notebook(IMPORT, "e = sl.explore.equation(width=16, points=200)\ne")
+    text = output(page).locator("textarea")
+    good = text.input_value()
+    text.fill(good.replace("u(x) ** 3", "v(x)"))
+    text.press("Tab")
+    until(page, lambda: says(page, "line 3") and says(page, "name 'v' is not defined"))
+    text.fill(good)
+    text.press("Tab")
+    until(page, lambda: says(page, "Press Run"))
+    press(page, "Run")
+    until(page, lambda: says(page, "paused"), 2 * WAIT)
+    assert kernel_state(page, "str(e.error)") == "'None'" and drawn(page, "loss") == 150
+    keep(page, "equation")
+
+
+def test_scaling_measures_while_the_page_answers(notebook):
+    largest = 1000 if os.environ.get("SKETCHLAB_SCREENSHOTS") else 16
+    page = notebook(IMPORT, f"e = sl.explore.scaling(largest_width={largest})\ne")
+    press(page, "Run")
+    until(page, lambda: (drawn(page, "sketched") or 0) >= 1, 2 * WAIT)
+    assert kernel_state(page, "e.state") == "'running'"
+    until(page, lambda: kernel_state(page, "e._background.running") == "False", 10 * WAIT)
+    assert kernel_state(page, "e.error, e._waiting") == "(None, [])"
+    keep(page, "scaling")

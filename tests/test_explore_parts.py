@@ -1,0 +1,305 @@
+"""What explorers are made of: controls, work in the background, the page's signs of life, the cache, twins of live figures."""
+
+import asyncio
+import os
+import stat
+import subprocess
+import sys
+import threading
+import time
+
+import matplotlib
+import numpy as np
+import pytest
+
+from sketchlab import MLP, PROBLEMS, InputError
+from sketchlab.explore import cache, live, page
+from sketchlab.explore.background import Background, Throttle
+from sketchlab.explore.controls import Choice, Number, Words
+from sketchlab.explore.explorer import ProblemChoice
+from sketchlab.explore.optimizer_text import read_optimizer
+
+# Controls
+
+
+@pytest.mark.parametrize(("log", "live_"), [(False, False), (True, True)])
+def test_slider_and_box_follow_each_other(log, live_):
+    number, heard = Number("width", 2, 1024, 32, log=log, live=live_), []
+    number.on_change(lambda: heard.append(number.value))
+    number.slider.value = 100
+    assert number.value == 100 and isinstance(number.value, int)
+    number.box.value = 37
+    assert round(number.slider.value) == 37
+    assert heard == [100, 37]
+    assert number.slider.continuous_update is live_
+
+
+def test_a_slider_between_numbers_is_left_under_the_hand():
+    number = Number("width", 2, 1024, 32, log=True)
+    number.slider.value = 45.2548
+    assert number.value == 45 and number.slider.value == 45.2548
+
+
+def test_numbers_check_what_they_are_given():
+    with pytest.raises(InputError, match="width = 1 is not a whole number between 2 and 8"):
+        Number("width", 2, 8, 4).check(1)
+    with pytest.raises(InputError, match="width = 2.5 is not a whole number"):
+        Number("width", 2, 8, 4).check(2.5)
+    with pytest.raises(InputError, match="scale = nan"):
+        Number("scale", 0.1, 8.0, 4.0).check(float("nan"))
+    assert Number("scale", 0.1, 8.0, 4.0).check(1) == 1.0
+
+
+def test_choices_and_words_check_what_they_are_given():
+    with pytest.raises(InputError, match="dtype = 'int' is not on the control: use one of float64, float32"):
+        Choice("dtype", ["float64", "float32"], "float64").check("int")
+    with pytest.raises(InputError, match="text = 3 is no text"):
+        Words("text", "a").check(3)
+    with pytest.raises(InputError, match="problem = 'heat' is not on the control: use one of poisson_1d"):
+        ProblemChoice("heat")
+
+
+def test_a_problem_is_always_the_same_object():
+    assert ProblemChoice("heat_1d").problem is ProblemChoice("heat_1d").problem
+    assert ProblemChoice(PROBLEMS["heat_1d"]()).spelled == "heat_1d"
+    assert ProblemChoice("heat_1d").spelled == "'heat_1d'"
+
+
+def test_the_same_text_is_the_same_optimizer():
+    assert read_optimizer("sngd(rank=80)") is read_optimizer(" sngd( rank = 80 ) ")
+    assert read_optimizer('engd(search="step grid")').name == read_optimizer("engd").name == "engd"
+
+
+# Work in the background
+
+
+def test_work_without_an_event_loop_is_done_before_start_returns():
+    work, shown = Background(pytest.fail), []
+    pieces = iter([True, True, False])
+    work.start(lambda: next(pieces), shown.append)
+    assert shown == [True, True, False] and not work.running
+    work.close()
+
+
+def test_pieces_run_beside_the_event_loop_and_pictures_on_it():
+    async def session():
+        work, threads = Background(pytest.fail), []
+        done = asyncio.Event()
+
+        def piece():
+            threads.append(threading.current_thread())
+            time.sleep(0.2)
+            return False
+
+        def show(more):
+            threads.append(threading.current_thread())
+            done.set()
+
+        work.start(piece, show)
+        start, ticks = time.monotonic(), 0
+        while not done.is_set():
+            await asyncio.sleep(0.01)
+            ticks += 1
+        # The loop went on while the piece slept.
+        assert ticks >= 5 and time.monotonic() - start >= 0.19
+        assert threads[0] is not threading.main_thread() and threads[1] is threading.main_thread()
+        work.close()
+
+    asyncio.run(asyncio.wait_for(session(), 20))
+
+
+def test_new_work_takes_the_place_of_old_work():
+    async def session():
+        work, shown = Background(pytest.fail), []
+
+        def piece(name):
+            def run():
+                time.sleep(0.05)
+                started.append(name)
+                return False
+
+            return run
+
+        started = []
+        for name in "abcde":
+            work.start(piece(name), lambda more, name=name: shown.append(name))
+        while not shown:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        # The first may have begun; those between were never started.
+        assert shown == ["e"] and started in (["a", "e"], ["e"])
+        work.close()
+
+    asyncio.run(asyncio.wait_for(session(), 20))
+
+
+def test_pause_shows_the_piece_in_hand_and_drop_does_not():
+    async def session():
+        work, shown = Background(pytest.fail), []
+
+        def piece():
+            time.sleep(0.05)
+            return True
+
+        work.start(piece, shown.append)
+        while len(shown) < 2:
+            await asyncio.sleep(0.005)
+        work.pause()
+        await asyncio.sleep(0.2)
+        assert shown[-1] is False and shown.count(False) == 1
+        work.start(piece, shown.append)
+        count = len(shown)
+        await asyncio.sleep(0.01)
+        work.drop()
+        await asyncio.sleep(0.2)
+        assert len(shown) == count
+        work.close()
+
+    asyncio.run(asyncio.wait_for(session(), 20))
+
+
+def test_errors_of_pieces_and_of_pictures_are_handed_over():
+    errors = []
+    work = Background(errors.append)
+    work.start(lambda: 1 / 0, lambda more: None)
+    work.start(lambda: False, lambda more: [][0])
+    assert [type(error) for error in errors] == [ZeroDivisionError, IndexError] and not work.running
+    with pytest.raises(ZeroDivisionError):
+        work.do(lambda: 1 / 0)
+    work.close()
+
+
+def test_work_that_nobody_watches_pauses():
+    work = Background(pytest.fail, watched=lambda: False)
+    shown = []
+    work.start(lambda: True, shown.append)
+    assert shown == [False]
+    work.close()
+
+
+def test_throttle_keeps_the_average(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    throttle, frames = Throttle(0.1), 0
+    for _ in range(125):
+        # Steps of 0.08 s: with a wait of at least 0.1 s after each frame every other one would pass.
+        frames += throttle.ready()
+        now += 0.08
+    assert 95 <= frames <= 101
+
+
+# The page
+
+
+def test_signs_of_life(monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr(page.time, "monotonic", lambda: now)
+    seen = page.Page()
+    now += 1e6
+    assert seen.watched
+    for kind, patience in page.PATIENCE.items():
+        seen._hear(seen, {"kind": kind}, None)
+        now += patience - 0.1
+        assert seen.watched
+        now += 0.2
+        # They may wait in line behind a cell.
+        assert seen.watched
+        now += page.PULSE + 0.1
+        assert not seen.watched
+        seen._hear(seen, {"kind": "here"}, None)
+        assert seen.watched
+    seen.close()
+
+
+# The cache
+
+
+PROBE = """
+import jax, sys
+from sketchlab.explore.cache import keep_compiled_functions, folder
+print(keep_compiled_functions(), jax.config.jax_compilation_cache_dir == str(folder()))
+jax.jit(lambda x: x * 2 + 1)(jax.numpy.ones(7)).block_until_ready()
+print(len(list(folder().glob("*-cache"))) if folder().exists() else 0)
+"""
+
+
+def _probe(**environment):
+    found = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROBE], env=os.environ | environment, capture_output=True, text=True, check=True
+    )
+    return found.stdout.split()
+
+
+def test_compiled_functions_are_kept_for_the_user_alone(tmp_path):
+    kept, ours, files = _probe(XDG_CACHE_HOME=str(tmp_path), SKETCHLAB_CACHE="on")
+    assert (kept, ours) == ("True", "True") and int(files) >= 1
+    folder = next(path for path in tmp_path.rglob("compiled") if path.is_dir())
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_the_cache_has_a_switch(tmp_path):
+    assert _probe(XDG_CACHE_HOME=str(tmp_path), SKETCHLAB_CACHE="off") == ["False", "False", "0"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_the_users_own_is_left_alone(tmp_path):
+    assert _probe(XDG_CACHE_HOME=str(tmp_path), SKETCHLAB_CACHE="on", JAX_COMPILATION_CACHE_DIR=str(tmp_path / "own"))[:2] == [
+        "False",
+        "False",
+    ]
+
+
+def test_a_home_that_cannot_be_written_is_no_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert _probe(XDG_CACHE_HOME=str(tmp_path / "file"), SKETCHLAB_CACHE="on")[0] == "False"
+
+
+def test_the_folder_is_bounded():
+    assert 2**20 < cache.LIMIT < 2**32
+
+
+# Live figures
+
+
+def test_twin_and_numbers_show_what_the_live_figure_shows():
+    curve = live.line("loss", live.BLUE, "dash")
+    band = live.line("band", live.ORANGE, fill="toself", showlegend=False)
+    bars = live.go.Bar(orientation="h", marker={"color": [live.BLUE]}, name="memory")
+    field = live.heatmap("Viridis")
+    charts = [
+        live.figure("Curves", {"title": "step"}, live.log_axis("loss"), [curve, band]),
+        live.figure("Field", {"title": "x"}, {"title": "t"}, [field]),
+        live.figure("Bars", live.log_axis("MB"), {}, [bars]),
+    ]
+    live.fill(charts[0].data[0], [1, 2, 3], [1.0, 0.1, 0.01])
+    live.fill(charts[0].data[1], [1, 2, 2, 1], [1, 1, 2, 2])
+    charts[1].data[0].update(x=[0, 1], y=[0, 1, 2], z=np.arange(6.0).reshape(3, 2))
+    charts[2].data[0].update(x=[3.0], y=["G"])
+    drawn = live.twin(charts)
+    first, second, third = [ax for ax in drawn.axes if ax.get_title()]
+    assert first.get_title() == "Curves" and first.get_yscale() == "log" and first.get_xlabel() == "step"
+    assert np.allclose(first.lines[0].get_xydata(), [[1, 1.0], [2, 0.1], [3, 0.01]])
+    assert [text.get_text() for text in first.get_legend().get_texts()] == ["loss"] and len(first.patches) == 1
+    assert second.collections[0].get_array().shape == (3, 2) and third.patches[0].get_width() == 3.0
+    assert matplotlib.colors.to_hex(first.lines[0].get_color()) == live.BLUE.lower()
+    found = live.numbers(charts)
+    assert list(found["curves.loss.y"]) == [1.0, 0.1, 0.01] and found["field.viridis.z"].shape == (3, 2)
+    for chart in charts:
+        chart.close()
+
+
+def test_a_figure_does_not_carry_plotly_itself():
+    chart = live.figure("", {}, {}, [])
+    assert len(chart._esm) < 2000
+    chart.close()
+
+
+def test_steepened_networks_compute_steeper_activations():
+    import jax
+
+    network = MLP(2, 5, 2)
+    theta = network.init(key=jax.random.key(0))
+    (w0, b0), (w1, b1), (w2, b2) = network.unflatten(theta + 0.1)
+    x = np.array([0.3, 0.7])
+    expected = w2 @ np.tanh(3 * (w1 @ np.tanh(3 * (w0 @ x + b0)) + b1)) + b2
+    assert np.isclose(network.apply(network.steepen(theta + 0.1, 3.0), x), expected[0])
