@@ -24,15 +24,42 @@ WATCH = """() => {
         graph.on('plotly_afterplot', () => window.drawn.push([i, performance.now()]));
     });
 }"""
+#: A curve of this name has so many points; a title has these words; milliseconds since the last key or click, at the next frame.
+DRAWN = """() => [...document.querySelectorAll('.js-plotly-plot')].some(graph => (graph.data || []).some(
+    trace => trace.name === '{name}' && (trace.x?.length ?? trace.x?._inputArray?.length ?? 0) >= {count}))"""
+TITLED = """() => [...document.querySelectorAll('.js-plotly-plot')].some(
+    graph => (graph.layout.title.text || '').includes('{}'))"""
+SINCE_PRESS = "() => new Promise(done => requestAnimationFrame(() => done(performance.now() - window.pressed)))"
 REMEMBER_PRESS = """() => ['keydown', 'pointerdown', 'change'].forEach(kind =>
     document.addEventListener(kind, () => { window.pressed = performance.now(); }, true))"""
+
+UNTIL_STATE = """([state, limit]) => new Promise((resolve, reject) => {
+    const start = window.pressed;
+    const look = () => {
+        const said = [...document.querySelectorAll('[role=status]')].map(line => line.textContent);
+        if (said.some(text => text.startsWith(state))) resolve(performance.now() - start);
+        else if (performance.now() - start > limit) reject(new Error('never ' + state + ': ' + said));
+        else setTimeout(look, 5);
+    };
+    look();
+})"""
+#: Lets the kernel measure its own frames.
+MEASURE_FRAMES = """
+import time
+_frames = []
+def _measured(draw):
+    def timed(more):
+        start = time.thread_time(); draw(more); spent = 1e3 * (time.thread_time() - start)
+        if spent > 0.2: _frames.append(spent)
+    return timed
+e._draw = _measured(e._draw)
+"""
 
 
 def notebook(path, *cells):
     """Write a notebook of code cells."""
-    book = nbformat.v4.new_notebook(
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    )
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    book = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
     book.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
     nbformat.write(book, path)
 
@@ -112,53 +139,6 @@ def training_answers(page):
     still = int(kernel_state(page, "len(e.trainer.records)")) - steps
     cost = json.loads(kernel_state(page, "import json; print(json.dumps(_frames))"))
     return frames, cost, paused, still
-
-
-MEASURE_FRAMES = """
-import time
-_frames = []
-def _measured(draw):
-    def timed(more):
-        start = time.thread_time(); draw(more); spent = 1e3 * (time.thread_time() - start)
-        if spent > 0.2: _frames.append(spent)
-    return timed
-e._draw = _measured(e._draw)
-"""
-DRAWN = """() => [...document.querySelectorAll('.js-plotly-plot')].some(graph => (graph.data || []).some(
-    trace => trace.name === '{name}' && (trace.x?.length ?? trace.x?._inputArray?.length ?? 0) >= {count}))"""
-TITLED = """() => [...document.querySelectorAll('.js-plotly-plot')].some(
-    graph => (graph.layout.title.text || '').includes('{}'))"""
-SINCE_PRESS = "() => new Promise(done => requestAnimationFrame(() => done(performance.now() - window.pressed)))"
-UNTIL_STATE, ["paused", 10_000])
-    steps = int(kernel_state(page, "len(e.trainer.records)"))
-    page.wait_for_timeout(500)
-    still = int(kernel_state(page, "len(e.trainer.records)")) - steps
-    cost = json.loads(kernel_state(page, "import json; print(json.dumps(_frames))"))
-    return frames, cost, paused, still
-
-
-MEASURE_FRAMES = """
-import time
-_frames = []
-def _measured(draw):
-    def timed(more):
-        start = time.thread_time(); draw(more); spent = 1e3 * (time.thread_time() - start)
-        if spent > 0.2: _frames.append(spent)
-    return timed
-e._draw = _measured(e._draw)
-"""
-STEPS_DRAWN = """() => [...document.querySelectorAll('.js-plotly-plot')].some(g => (g.data || []).some(
-    t => t.name === 'loss' && (t.x?.length ?? t.x?._inputArray?.length ?? 0) >= {}))"""
-UNTIL_STATE = """([state, limit]) => new Promise((resolve, reject) => {
-    const start = window.pressed;
-    const look = () => {
-        const said = [...document.querySelectorAll('[role=status]')].map(line => line.textContent);
-        if (said.some(text => text.startsWith(state))) resolve(performance.now() - start);
-        else if (performance.now() - start > limit) reject(new Error('never ' + state + ': ' + said));
-        else setTimeout(look, 5);
-    };
-    look();
-})"""
 
 
 def drag(page, minutes):

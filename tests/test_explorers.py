@@ -158,7 +158,7 @@ def test_spectrum_figures_agree_with_the_package(made):
     assert np.allclose(everything.y, full.eigenvalues, rtol=1e-6, atol=1e-25)
     assert len(sketched.y) == 12
     assert np.allclose(sketched.y[:6], full.eigenvalues[:6], rtol=1e-6)
-    best, bound, seen, now, *_ = explorer.error_figure.data
+    best, _, _, now, *_ = explorer.error_figure.data
     assert np.allclose(best.y, full.eigenvalues[1 : 1 + len(best.y)], rtol=1e-6, atol=1e-25)
     assert float(full.eigenvalues[12]) * 0.99 <= now.y[0] <= sl.halko_bounds(full.eigenvalues, 12, 6, 1).likely.spectral
     dimension = float(full.effective_dimension(1e-8 * full.eigenvalues[0]))
@@ -246,7 +246,7 @@ def test_training_shows_what_the_trainer_found(made):
     assert np.allclose(everything.y, explorer.trainer.spectrum().eigenvalues)
     assert np.allclose(seen.y, explorer.trainer.records[-1].eigenvalues)
     assert list(rank.x) == [10, 10] and damping.y[0] == explorer.trainer.records[-1].damping
-    loss, error = explorer.convergence_figure.data
+    error = explorer.convergence_figure.data[1]
     assert error.y[-1] == explorer.trainer.records[-1].relative_error
     explorer.set(against="seconds")
     assert explorer.convergence_figure.data[0].x[-1] == explorer.trainer.seconds
@@ -474,7 +474,7 @@ def test_the_bound_is_above_the_eigenvalues(made, operator):
     explorer = made("decay", operator=operator)
     for scale in (0.5, 2.0, 10.0):
         explorer.set(scale=scale)
-        measured, plain, sharpened, rounding = explorer.spectrum_figure.data
+        measured, _, sharpened, rounding = explorer.spectrum_figure.data
         count = min(len(measured.y), len(sharpened.y))
         above = np.asarray(measured.y[:count]) > 100 * rounding.y[0]
         assert np.all(np.asarray(measured.y[:count])[above] <= np.asarray(sharpened.y[:count])[above])
