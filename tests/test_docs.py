@@ -7,6 +7,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
+import sketchlab as sl
+
 DOCS = Path(__file__).parent.parent / "docs"
 specification = importlib.util.spec_from_file_location("make_figures", DOCS / "make_figures.py")
 make_figures = importlib.util.module_from_spec(specification)
@@ -20,6 +22,21 @@ def test_every_figure_is_drawn_shown_and_described():
     assert min(map(len, shown)) > 40
     for name in make_figures.FIGURES:
         assert (DOCS / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("page", ["docs/explorers.md", "README.md"])
+def test_pictures_are_there_and_described(page):
+    path = DOCS.parent / page
+    shown = dict(re.findall(r"!\[([^\]]*)\]\(([^)]+\.png)\)", path.read_text()))
+    assert shown and min(map(len, shown)) > 40
+    for picture in shown.values():
+        assert (path.parent / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_explorer_is_described():
+    page = (DOCS / "explorers.md").read_text()
+    for name in sl.explore.EXPLORERS:
+        assert f"sl.explore.{name}(" in page and f"figures/explorer-{name}.png" in page
 
 
 def test_the_script_draws_a_figure_into_its_folder(tmp_path, monkeypatch):

@@ -64,3 +64,12 @@ def test_an_unknown_activation_is_named():
 def test_bad_sizes_are_named(name, value):
     with pytest.raises(sl.InputError, match=f"{name} = {value!r} is not a whole number of at least 1"):
         sl.MLP(**{"dim": 1} | {name: value})
+
+
+def test_initial_parameters_do_not_depend_on_how_many_numbers_are_drawn_at_once():
+    network, key = sl.MLP(2, 24, 2), jax.random.key(3)
+    pieces = []
+    for layer_key, (rows, columns) in zip(jax.random.split(key, 3), network.layers, strict=True):
+        weights = jax.random.normal(layer_key, (rows * columns,), "float64") * (2 / (rows + columns)) ** 0.5
+        pieces += [weights, np.zeros(rows)]
+    assert np.array_equal(network.init(key=key, dtype="float64"), np.concatenate(pieces))

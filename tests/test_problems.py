@@ -103,3 +103,10 @@ def test_a_bad_transport_speed_is_refused(speed):
 @pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
 def test_the_total_is_shared_out_to_the_last_point(problem, total):
     assert sum(len(x) for x in problem.sample(total, seed=0)) == total
+
+
+def test_axes_have_names():
+    assert sl.PROBLEMS["heat_1d"]().axes == ("x", "t") and sl.PROBLEMS["poisson_1d"]().axes == ("x",)
+    assert sl.PROBLEMS["poisson_5d"]().axes == ("x₁", "x₂", "x₃", "x₄", "x₅")
+    with pytest.raises(sl.InputError, match="are not the names of 1 coordinates"):
+        sl.Problem("p", sl.Box([0.0], [1.0]), [sl.interior(lambda u, x: u(x))], axes=("x", "t"))

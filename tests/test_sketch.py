@@ -5,7 +5,7 @@ import pytest
 from oracles import matrix_with
 
 import sketchlab as sl
-from sketchlab.random_matrices import gaussian
+from sketchlab.random_matrices import SKETCHES, gaussian
 from sketchlab.sketch import check_rank, orthonormalize
 
 KEY = jax.random.key(0)
@@ -148,3 +148,20 @@ def test_householder_steps_in_where_columns_depend_on_each_other(tall):
     basis = np.asarray(orthonormalize(jnp.asarray(matrix), key=KEY)[0])
     np.testing.assert_allclose(basis.T @ basis, np.eye(20), atol=1e-13)
     np.testing.assert_allclose(basis @ (basis.T @ matrix), matrix, atol=1e-13)
+
+
+def test_a_nested_sketch_contains_all_smaller_ones():
+    matrix = jax.numpy.asarray(np.random.default_rng(0).standard_normal((30, 40)) * 0.7 ** np.arange(40))
+    jacobian = sl.from_matrix(matrix)
+    test_matrix = SKETCHES["gaussian"](20, 40, key=jax.random.key(1), dtype=matrix.dtype)
+    for power_iterations in (0, 2):
+        options = {"power_iterations": power_iterations, "key": jax.random.key(2)}
+        nested = sl.nested_sketch(jacobian, test_matrix, **options)
+        for rank, oversampling in ((3, 0), (8, 6), (14, 6)):
+            alone = sl.rayleigh_ritz(jacobian, sl.range_finder(jacobian, test_matrix[:, : rank + oversampling], **options), rank)
+            singular_values, vectors = nested.ritz(rank, oversampling=oversampling)
+            assert np.allclose(singular_values, alone.singular_values, rtol=1e-10)
+            right = np.asarray(nested.basis)[:, : rank + oversampling] @ vectors
+            assert np.allclose(
+                right @ np.diag(singular_values**2) @ right.T, alone.right @ np.diag(alone.eigenvalues) @ alone.right.T
+            )

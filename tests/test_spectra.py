@@ -240,3 +240,26 @@ def test_in_blocks_of_rows_the_spectrum_is_the_same(monkeypatch, full):
 def test_bad_input_is_named(options, message):
     with pytest.raises(sl.InputError, match=message):
         sl.spectrum(HEAT, NETWORK, points=60, **options)
+
+
+def test_a_survey_agrees_with_the_spectra():
+    problem, network = sl.PROBLEMS["poisson_1d"](), sl.MLP(1, 8, 1)
+    options = {"points": 40, "seed": 3}
+    found = sl.survey(problem, network, largest_rank=10, power_iterations=2, **options)
+    full = sl.spectrum(problem, network, **options)
+    assert np.allclose(found.full.singular_values, full.singular_values) and found.full.conditions == full.conditions
+    assert np.allclose(found.sketches.ritz(10)[0][:5], full.singular_values[:5], rtol=1e-6)
+    assert found.sketches.triangle.shape == (16, 16)
+    assert sl.survey(problem, network, largest_rank=10, full=False, **options).full is None
+    # No more columns than there are parameters.
+    assert sl.survey(problem, network, largest_rank=400, **options).sketches.triangle.shape == (25, 25)
+
+
+def test_a_survey_refuses_what_spectrum_refuses():
+    problem, network = sl.PROBLEMS["poisson_1d"](), sl.MLP(1, 8, 1)
+    with pytest.raises(sl.InputError, match="entries that are not numbers"):
+        sl.survey(problem, network, np.full(network.size, np.nan), largest_rank=5, full=False, points=40)
+    with pytest.raises(sl.InputError, match="largest_rank = 0"):
+        sl.survey(problem, network, largest_rank=0)
+    with pytest.raises(sl.InputError, match="unknown sketch 'gauss'"):
+        sl.survey(problem, network, largest_rank=5, sketch="gauss", points=40)

@@ -330,3 +330,37 @@ def test_spectrum_is_full_by_default_and_sketched_by_rank():
 def test_bad_resampling_and_weights_are_named(make, text):
     with pytest.raises(sl.InputError, match=text):
         make()
+
+
+def test_a_restarted_trainer_repeats_a_new_one_and_compiles_nothing(problem, network):
+    trainer = sl.Trainer(problem, network, sl.sketched_natural_gradient(rank=10), points=60, seed=0)
+    trainer.step()
+    compiled = trainer.compile_seconds
+    trainer.restart(5)
+    restarted = [trainer.step().loss for _ in range(3)]
+    fresh = sl.Trainer(problem, network, sl.sketched_natural_gradient(rank=10), points=60, seed=5)
+    assert restarted == [fresh.step().loss for _ in range(3)]
+    assert trainer.compile_seconds == compiled and trainer.settings["seed"] == 5 and len(trainer.records) == 3
+
+
+def test_switching_keeps_parameters_and_what_states_have_in_common(problem, network):
+    first, second = sl.sketched_natural_gradient(rank=10), sl.sketched_natural_gradient(rank=5)
+    trainer = sl.Trainer(problem, network, first, points=60)
+    trainer.step()
+    theta, state = trainer.theta, trainer.state
+    trainer.switch(second)
+    assert trainer.theta is theta and trainer.state.memory.shape[1] == 5
+    assert np.array_equal(trainer.state.last_step, state.last_step) and trainer.state.damping == state.damping
+    assert len(trainer.step().eigenvalues) == 5
+    compilations = trainer.settings["compilations"]
+    trainer.switch(first)
+    assert len(trainer.step().eigenvalues) == 10 and trainer.settings["compilations"] == compilations == 2
+    trainer.switch(sl.adam())
+    assert trainer.step().eigenvalues.size == 0 and len(trainer.records) == 4
+    with pytest.raises(sl.InputError, match="rank"):
+        trainer.switch(sl.sketched_natural_gradient(rank=10_000))
+
+
+def test_step_bytes_grow_with_the_network(problem):
+    small, large = (sl.Trainer(problem, sl.MLP(2, width, 2), sl.natural_gradient(), points=60) for width in (4, 16))
+    assert 0 < small.step_bytes < large.step_bytes

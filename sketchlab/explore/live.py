@@ -53,7 +53,18 @@ def fade(colour: str, opacity: float = 0.2) -> str:
 
 def fill(trace, x, y, **properties) -> None:
     """Put data into a curve. Not a name: if a batch names some curves, the browser forgets the names of the others."""
-    trace.update(x=np.asarray(x), y=np.asarray(y), **properties)
+    trace.update(x=listed(x), y=listed(y), **properties)
+
+
+def listed(values) -> list:
+    """Turn an array into lists, with gaps for what is no number.
+
+    Plotly stumbles over arrays of NumPy when the browser tells it of their defaults (`_remove_overlapping_props`).
+    """
+    values = np.asarray(values)
+    if values.dtype.kind == "f" and not np.all(np.isfinite(values)):
+        values = np.where(np.isfinite(values), values, None)
+    return values.tolist()
 
 
 def heatmap(colours: str) -> go.Heatmap:
@@ -65,7 +76,8 @@ def heatmap(colours: str) -> go.Heatmap:
 def field(trace, points, shape, values, **properties) -> None:
     """Put the values (n,) on a grid of `slice_points` into a coloured field."""
     # plotly wants rows along the vertical axis
-    trace.update(x=points[:: shape[1], 0], y=points[: shape[1], 1], z=np.reshape(values, shape).T, **properties)
+    rows = np.reshape(values, shape).T
+    trace.update(x=listed(points[:: shape[1], 0]), y=listed(points[: shape[1], 1]), z=listed(rows), **properties)
 
 
 def twin(figures: Sequence[LiveFigure]):
@@ -103,8 +115,14 @@ def numbers(figures: Sequence[LiveFigure]) -> dict[str, np.ndarray]:
         for trace in live.data:
             for axis in ("x", "y", "z"):
                 if (axis != "z" or trace.type == "heatmap") and trace[axis] is not None:
-                    found[f"{_slug(live.layout.title.text)}.{_slug(trace.name or trace.type)}.{axis}"] = np.asarray(trace[axis])
+                    found[f"{_slug(live.layout.title.text)}.{_slug(trace.name)}.{axis}"] = _array(trace[axis])
     return found
+
+
+def _array(listed):
+    """Turn what a trace holds into an array again, gaps into NaN."""
+    values = np.asarray(listed)
+    return values.astype(float) if values.dtype.kind == "O" else values
 
 
 def _slug(text):
@@ -113,18 +131,18 @@ def _slug(text):
 
 def _draw_curve(trace, ax):
     if trace.fill == "toself":
-        ax.fill(trace.x, trace.y, alpha=0.2, color=trace.line.color)
+        ax.fill(_array(trace.x), _array(trace.y), alpha=0.2, color=trace.line.color)
         return
     colour = trace.line.color or trace.marker.color
     style = {"linestyle": DASHES[trace.line.dash or "solid"] if "lines" in trace.mode else "none"}
     if "markers" in trace.mode:
         style |= {"marker": "o", "markersize": (trace.marker.size or 6) / 2}
-    ax.plot(trace.x, trace.y, color=colour, label=trace.name if trace.showlegend is not False else None, **style)
+    ax.plot(_array(trace.x), _array(trace.y), color=colour, label=trace.name if trace.showlegend is not False else None, **style)
 
 
 def _draw_field(trace, ax):
     if trace.x is not None:
-        image = ax.pcolormesh(trace.x, trace.y, trace.z, cmap=SCALES[trace.name], shading="gouraud")
+        image = ax.pcolormesh(_array(trace.x), _array(trace.y), _array(trace.z), cmap=SCALES[trace.name], shading="gouraud")
         ax.figure.colorbar(image, ax=ax)
 
 

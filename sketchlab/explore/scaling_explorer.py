@@ -232,7 +232,7 @@ class ScalingExplorer(Explorer):
                         fill(live.data[2 * i + 1], grid, law(grid) / unit)
                         laws[name, column] = law(grid)
             # What was put into a batch is read back only after it.
-            shown = np.concatenate([trace.y for trace in live.data[: 2 * len(ROUTES)]])
+            shown = np.array([value for trace in live.data[: 2 * len(ROUTES)] for value in trace.y], float)
             if shown.size:
                 fill(live.data[-1], [1e6, 1e6], [np.nanmin(shown), np.nanmax(shown)])
         says = self._draw_crossings(grid, {name: values for (name, column), values in laws.items() if column == 0})

@@ -324,7 +324,7 @@ class SpectrumExplorer(Explorer):
 
     def _draw_bar(self, rank):
         sizes = self._sizes(rank)
-        self.memory_figure.data[0].update(x=sizes / 1e6, text=[_spell(size) for size in sizes])
+        self.memory_figure.data[0].update(x=(sizes / 1e6).tolist(), text=[_spell(size) for size in sizes])
 
     def _choose(self, indices):
         if indices:
