@@ -255,9 +255,12 @@ def test_training_shows_what_the_trainer_found(made):
 def test_options_apply_during_a_run(made):
     explorer = made("training").run_sync(2)
     explorer.set(rank=4, momentum=0.2)
-    assert "from the next step on" in explorer.status.value
+    assert "rank k, momentum: from the next step on" in explorer.status.value
     explorer.run_sync(1)
     assert [len(record.eigenvalues) for record in explorer.trainer.records] == [10, 10, 4]
+    assert "run_sync" not in explorer.code
+    explorer.set(rank=300)
+    assert "Rank moved to 25" in explorer.status.value and explorer.controls["rank"].value == 25
     explorer.set(optimizer="adam", learning_rate=0.01)
     explorer.run_sync(1)
     assert explorer.trainer.optimizer.settings == {"learning_rate": 0.01} and len(explorer.trainer.records) == 4
@@ -272,8 +275,7 @@ def test_structure_applies_on_reset(made):
     assert "width applies on Reset" in explorer.status.value and explorer.network.width == 6
     explorer.set(seed=3)
     assert "width, seed apply on Reset" in explorer.status.value
-    explorer.reset_button = explorer.buttons["reset"]
-    explorer.reset_button.click()
+    explorer.buttons["reset"].click()
     assert explorer.trainer is None and explorer.network.width == 9
     explorer.run_sync(1)
     assert explorer.trainer.seed == 3
@@ -281,11 +283,12 @@ def test_structure_applies_on_reset(made):
 
 def test_reset_with_the_same_structure_repeats_the_run_without_compiling(made):
     explorer = made("training").run_sync(3)
-    first = explorer.trainer.records
+    trainer, first = explorer.trainer, explorer.trainer.records
     compiled = explorer.trainer.compile_seconds
     explorer.reset()
-    assert explorer.trainer.records == [] and explorer.convergence_figure.data[0].x == ()
+    assert explorer.trainer is None and explorer.convergence_figure.data[0].x == ()
     explorer.run_sync(3)
+    assert explorer.trainer is trainer
     assert explorer.trainer.compile_seconds == compiled
     assert [record.loss for record in explorer.trainer.records] == [record.loss for record in first]
 
@@ -352,7 +355,19 @@ def test_run_pause_step_and_reset_on_an_event_loop():
             await asyncio.sleep(0.01)
         assert len(explorer.trainer.records) == paused_at + 1
         click["reset"]()
-        assert explorer.trainer.records == [] and explorer.error is None
+        assert explorer.trainer is None and explorer.error is None
+        # A Reset while the first step compiles: the step that ends afterwards belongs to nobody.
+        explorer.set(width=7)
+        explorer.run()
+        await asyncio.sleep(0.2)
+        explorer.set(width=5)
+        explorer.reset()
+        await asyncio.sleep(3)
+        assert explorer.trainer is None and explorer.network.width == 5
+        explorer.step()
+        while explorer._background.running:
+            await asyncio.sleep(0.01)
+        assert explorer.error is None and explorer.trainer.network.width == 5 and len(explorer.trainer.records) == 1
         explorer.close()
 
     asyncio.run(asyncio.wait_for(session(), 120))
@@ -376,7 +391,7 @@ def test_two_explorers_run_side_by_side():
 def test_an_error_in_the_background_is_shown_and_kept():
     async def session():
         explorer = EXPLORERS["training"](**SMALL["training"])
-        explorer._advance = lambda: 1 / 0
+        explorer._advance = lambda session: 1 / 0
         explorer.run()
         while explorer.error is None:
             await asyncio.sleep(0.01)

@@ -93,14 +93,16 @@ class DecayExplorer(Explorer):
         width, points, operator = (self._value(name) for name in ("width", "points", "operator"))
         theta, seed = self._theta(), self._value("seed")
 
+        found = []
+
         def piece():
             network, problem = MLP(1, width, 1), _problem(operator)
-            found = spectrum(problem, network, theta, points=points, seed=seed)
+            eigenvalues = spectrum(problem, network, theta, points=points, seed=seed)
             bound = decay_bound(network, theta, problem.domain, count=COUNT, coefficients=OPERATORS[operator])
-            self._found = theta, network, found, bound
+            found.append((network, theta, eigenvalues, bound))
             return False
 
-        self._background.start(piece, lambda _: self._draw())
+        self._background.start(piece, lambda _: self._draw(*found[0]))
 
     def _theta(self):
         """Draw weights, and centres in the interval, so that steps lie where they matter; scale the weights."""
@@ -110,8 +112,7 @@ class DecayExplorer(Explorer):
         weights *= self._value("scale")
         return jnp.concatenate([jnp.asarray(part) for part in (weights, -weights * centres, amplitudes, np.zeros(1))])
 
-    def _draw(self):
-        theta, network, found, bound = self._found
+    def _draw(self, network, theta, found, bound):
         rho = float(np.min(bound.rho))
         angles = np.linspace(0, 2 * np.pi, 181)
         ellipse = (rho * np.exp(1j * angles) + np.exp(-1j * angles) / rho) / 2

@@ -71,7 +71,7 @@ class EquationExplorer(TrainingExplorer):
         if "source" in names:
             # Another equation: what was trained is of no use to it.
             self._background.drop()
-            self.trainer = None
+            self._session = None
         super()._changed(names)
 
     def _problem(self):

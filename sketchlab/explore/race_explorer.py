@@ -256,7 +256,7 @@ class RaceExplorer(Explorer):
                 f"{min(last):.1e} … {max(last):.1e}",
                 *[_first_seconds(runs, mark) for mark in MARKS],
                 f"{1e3 * np.median([seconds[-1] / len(seconds) for seconds, _ in runs]):.1f}",
-                f"{lane.trainer.step_bytes / 1e6:,.0f} MB",
+                f"{lane.trainer.step_bytes / 1e6:,.1f} MB",
                 f"{self._network.size:,}",
             ]
             note = " (stopped: not a number)" if lane.trainer.broken else ""

@@ -174,11 +174,12 @@ class ScalingExplorer(Explorer):
 
     def _advance(self):
         """Measure what is next: this runs beside the kernel, and touches no widget."""
-        width, name = self._waiting.pop(0)
+        # Held here: a Reset meanwhile begins another table.
+        measured, (width, name) = self.measured, self._waiting.pop(0)
         size, route = self._size(width), ROUTES[name]
         law = self._law(name, 0, route.work)
         if law is None or law(size) <= self._value("seconds"):
-            self.measured[size, name] = self._measure(width, route)
+            measured[size, name] = self._measure(width, route)
         return bool(self._waiting)
 
     def _measure(self, width, route):

@@ -176,12 +176,18 @@ class SpectrumExplorer(Explorer):
         shape = tuple(value for name, value in chosen.items() if name not in ("seed", "activation_scale"))
         self._say(f"{'computing' if shape in self._compiled_for else 'compiling'} for width {chosen['width']} …", "busy")
 
+        found = []
+
         def piece():
-            self._found = self._recall(tuple(chosen.items()), lambda: find(**chosen))
+            found.append(self._recall(tuple(chosen.items()), lambda: find(**chosen)))
             self._compiled_for.add(shape)
             return False
 
-        self._background.start(piece, lambda _: self._draw_all())
+        def show(_):
+            self._found = found[0]
+            self._draw_all()
+
+        self._background.start(piece, show)
 
     def _recall(self, key, compute):
         if key not in self._remembered:
@@ -224,7 +230,11 @@ class SpectrumExplorer(Explorer):
             ],
         )
         bars = go.Bar(
-            orientation="h", marker={"color": [BLUE, GREY, GREY]}, hovertemplate="%{x:.3g} MB<extra></extra>", name="memory"
+            orientation="h",
+            textangle=0,
+            marker={"color": [BLUE, GREY, GREY]},
+            hovertemplate="%{x:.3g} MB<extra></extra>",
+            name="memory",
         )
         self.memory_figure = figure(
             "Memory",

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import jax
@@ -18,7 +18,8 @@ from sketchlab.explore.explorer import Explorer, ProblemChoice
 from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figure, fill, heatmap, line, log_axis
 from sketchlab.explore.optimizer_text import make_optimizer
 from sketchlab.networks import MLP
-from sketchlab.optimizers import OPTIMIZERS
+from sketchlab.optimizers import OPTIMIZERS, Optimizer
+from sketchlab.problems import Problem
 from sketchlab.residuals import LeastSquares
 from sketchlab.training import PATIENCE, Trainer, initial_theta, save
 
@@ -30,6 +31,39 @@ RESOLUTION, CURVE = 40, 400
 LIVE = ("rank", "search", "momentum", "learning_rate")
 
 
+@dataclass
+class Session:
+    """One run, from a Reset to the next: what is in hand belongs to it, so a step that ends after a Reset disturbs nobody.
+
+    Attributes
+    ----------
+    problem, network
+    structure : dict
+        The controls that it was set up for.
+    trainer : Trainer or None
+        None until the first step; or, with `stale`, that of the session before, to be started anew.
+    stale : bool
+    optimizer : Optimizer or None
+        What the controls described at the last step.
+    left : int
+        Steps to take.
+    switched : bool
+        Whether steps were taken with more than one optimizer.
+    eigenvalues : (r,) or None
+        All of G, as computed last.
+    """
+
+    problem: Problem
+    network: MLP
+    structure: dict
+    trainer: Trainer | None = None
+    stale: bool = False
+    optimizer: Optimizer | None = None
+    left: int = 0
+    switched: bool = False
+    eigenvalues: np.ndarray | None = None
+
+
 class TrainingExplorer(Explorer):
     """A training run in hand: its convergence, the spectrum as it moves, the solution and where it is wrong.
 
@@ -39,10 +73,6 @@ class TrainingExplorer(Explorer):
     **choices
         First values of the other controls, see `controls`.
 
-    Attributes
-    ----------
-    trainer : Trainer or None
-        The run; None before the first step.
     """
 
     name = "training"
@@ -81,16 +111,25 @@ class TrainingExplorer(Explorer):
             "against": Choice("curves over", ["steps", "seconds"], "steps", help="Horizontal axis of the convergence curves"),
         }
         super().__init__(controls, choices)
-        self.trainer = None
-        self._whole = None
+        self._session = None
         # A hand watches the curves; what takes the browser longer to draw follows more slowly.
         self._frames, self._eigenvalues, self._fields, self._spectra = (Throttle(*time) for time in ((), (0.2,), (1.0,), (3.0,)))
         self._begin()
 
     @property
+    def trainer(self) -> Trainer | None:
+        """The run in hand; None before the first step."""
+        return None if self._session is None or self._session.stale else self._session.trainer
+
+    @property
+    def network(self) -> MLP:
+        """The network in hand."""
+        return self._session.network
+
+    @property
     def code(self) -> str:
-        """A line of Python that brings the explorer back, and the steps it has taken."""
-        taken = len(self.trainer.records) if self.trainer else 0
+        """A line of Python that brings the explorer back, and its steps if they were all taken with what the controls say."""
+        taken = len(self.trainer.records) if self.trainer and not self._session.switched else 0
         return super().code + (f".run_sync({taken})" if taken else "")
 
     def run(self) -> None:
@@ -113,22 +152,18 @@ class TrainingExplorer(Explorer):
         """Forget the run, and set the panels up for what the controls say."""
         self._background.drop()
         self.error = None
-        if self.trainer is not None and self._built == self._structure():
-            trainer = self.trainer
-            self._background.do(lambda: trainer.restart(self._value("seed")))
-        else:
-            self.trainer = None
         self._guard(self._set_up)
         self._show_settings()
 
     def run_sync(self, steps: int) -> "TrainingExplorer":
         """Train here and now, without a browser; raises what goes wrong, and returns the explorer."""
-        self._left = steps
         self.error = None
-        if self.problem is None:
+        if self._session is None:
             self._set_up()
-        while self._left > 0:
-            self._background.do(self._advance)
+        session = self._session
+        session.left = steps
+        while session.left > 0:
+            self._background.do(lambda: self._advance(session))
         self._draw(False)
         return self
 
@@ -142,7 +177,7 @@ class TrainingExplorer(Explorer):
         return file
 
     def _changed(self, names):
-        if self.trainer is None and (names & set(self.structure) or not self._panels.children):
+        if self.trainer is None and (names & set(self.structure) or self._session is None):
             self._set_up()
         taken = inspect.signature(OPTIMIZERS[self._value("optimizer")]).parameters
         for name in LIVE:
@@ -151,28 +186,41 @@ class TrainingExplorer(Explorer):
             return
         if "against" in names:
             self._draw_curves()
-        if waiting := [name for name in self.structure if dict(self._built)[name] != dict(self._structure())[name]]:
-            self._say(f"{', '.join(waiting)} applies on Reset" if len(waiting) == 1 else f"{', '.join(waiting)} apply on Reset")
-        elif names & {"optimizer", *LIVE}:
-            self._say(f"{', '.join(sorted(names))} applies from the next step on")
+        waiting = self._labels(name for name, value in self._session.structure.items() if value != self._value(name))
+        if waiting:
+            self._say(f"{', '.join(waiting)} {'applies' if len(waiting) == 1 else 'apply'} on Reset")
+        elif changed := self._labels(name for name in ("optimizer", *LIVE) if name in names):
+            self._say(f"{self._limit_rank()}{', '.join(changed)}: from the next step on")
         self.buttons["reset"].button_style = "warning" if waiting else ""
+
+    def _labels(self, names):
+        return [self.controls[name].label for name in names]
+
+    def _limit_rank(self):
+        """Move a rank that is too large to the largest, and say so."""
+        session = self._session
+        points = session.problem.sample(session.structure["points"], seed=0)
+        limit = min(LeastSquares(session.problem, session.network).rows(points), session.network.size)
+        if self._value("rank") <= limit:
+            return ""
+        with self._moving():
+            self.controls["rank"].value = limit
+        return f"Rank moved to {limit}, the largest for these points and parameters. "
 
     def _problem(self):
         return self.controls["problem"].problem
 
-    def _structure(self):
-        return tuple((name, self._value(name)) for name in self.structure)
-
     def _start(self, steps):
-        self._left = steps
         self.error = None
-        if self.problem is None:
+        if self._session is None:
             self._guard(self._set_up)
         if self.error is not None:
             return
-        busy = self.trainer is None or self._optimizer() is not self._in_use
-        self._say(f"compiling for width {self._value('width')} …" if busy else "…", "running")
-        self._background.start(self._advance, self._draw)
+        session = self._session
+        session.left = steps
+        compiled = self.trainer is not None and self._optimizer() is session.optimizer
+        self._say("…" if compiled else f"compiling for width {session.network.width} …", "running")
+        self._background.start(lambda: self._advance(session), self._draw)
 
     def _optimizer(self):
         """Return the optimizer that the controls describe: the same object for the same settings, so that it compiles once."""
@@ -181,24 +229,26 @@ class TrainingExplorer(Explorer):
         options = tuple((option, self._value(option)) for option in LIVE if option in taken)
         return make_optimizer(name, options)
 
-    def _advance(self):
+    def _advance(self, session):
         """Take a step: this runs beside the kernel, and touches no widget."""
-        wanted = self._optimizer()
-        if self.trainer is None:
-            options = {"points": self._value("points"), "seed": self._value("seed")}
-            built = self._structure()
-            trainer = Trainer(self.problem, self.network, wanted, **options)
-            self.trainer, self._in_use, self._built = trainer, wanted, built
-        trainer = self.trainer
-        if wanted is not self._in_use:
+        wanted, choices = self._optimizer(), session.structure
+        if session.trainer is None:
+            session.optimizer = wanted
+            options = {"points": choices["points"], "seed": choices["seed"]}
+            session.trainer = Trainer(session.problem, session.network, wanted, **options)
+        elif session.stale:
+            session.trainer.restart(choices["seed"])
+        trainer, session.stale = session.trainer, False
+        if wanted is not session.optimizer:
+            session.switched = session.switched or bool(trainer.records)
             trainer.switch(wanted)
-            self._in_use = wanted
+            session.optimizer = wanted
         trainer.step()
-        self._left -= 1
-        more = self._left > 0 and not trainer.broken
-        small = trainer.rows * self.network.size * min(trainer.rows, self.network.size) <= FULL_WORK
+        session.left -= 1
+        more = session.left > 0 and not trainer.broken
+        small = trainer.rows * trainer.network.size * min(trainer.rows, trainer.network.size) <= FULL_WORK
         if small and (self._spectra.ready() or not more):
-            self._whole = np.asarray(trainer.spectrum().eigenvalues)
+            session.eigenvalues = np.asarray(trainer.spectrum().eigenvalues)
         return more
 
     def _draw(self, more):
@@ -229,27 +279,25 @@ class TrainingExplorer(Explorer):
         )
 
     def _set_up(self):
-        """Make empty panels for the problem and network that the controls describe."""
-        # None until all is well.
-        self.problem = None
-        self.problem = self._problem()
-        self.network = MLP(self.problem.dim, self._value("width"), self._value("depth"), self.problem.outputs)
-        least_squares = LeastSquares(self.problem, self.network)
-        self._whole = None
-        self._grid, self._grid_shape = slice_points(self.problem, RESOLUTION)
-        self._exact = None if self.problem.solution is None else exact_values(self.problem, self._grid)
-        self._evaluate = _fields(self.problem, self.network)
-        limit = min(least_squares.rows(self.problem.sample(self._value("points"), seed=0)), self.network.size)
-        moved = self._value("rank") > limit
-        if moved:
-            with self._moving():
-                self.controls["rank"].value = limit
-        self._make_figures()
-        self._draw_fields(initial_theta(self.network, self._value("seed"), jnp.dtype("float64")))
-        note = f"Rank moved to {limit}, the largest for these points and parameters. " if moved else ""
-        self._say(f"{note}{self.problem.equation or self.problem.name}: P = {self.network.size:,} parameters. Press Run.", "idle")
+        """Begin a session, with empty panels, for the problem and network that the controls describe."""
+        former, self._session = self._session, None
+        problem = self._problem()
+        network = MLP(problem.dim, self._value("width"), self._value("depth"), problem.outputs)
+        structure = {name: self._value(name) for name in self.structure}
+        self._session = session = Session(problem, network, structure)
+        # Another seed needs nothing compiled anew.
+        if former is not None and former.structure | {"seed": 0} == structure | {"seed": 0} and not self._background.running:
+            session.trainer, session.optimizer, session.stale = former.trainer, former.optimizer, former.trainer is not None
+        self._grid, self._grid_shape = slice_points(problem, RESOLUTION)
+        self._exact = None if problem.solution is None else exact_values(problem, self._grid)
+        self._evaluate = _fields(problem, network)
+        note = self._limit_rank()
+        self._make_figures(problem)
+        self._draw_fields(initial_theta(network, self._value("seed"), jnp.dtype("float64")))
+        self.buttons["reset"].button_style = ""
+        self._say(f"{note}{problem.equation or problem.name}: P = {network.size:,} parameters. Press Run.", "idle")
 
-    def _make_figures(self):
+    def _make_figures(self, problem):
         hover = "λ%{x} = %{y:.3e}<extra></extra>"
         self.spectrum_figure = figure(
             "Spectrum of the Gramian",
@@ -264,10 +312,10 @@ class TrainingExplorer(Explorer):
         )
         curves = [line("loss", BLUE)] + ([] if self._exact is None else [line("relative L2 error", ORANGE, "dash")])
         self.convergence_figure = figure("Convergence", {"title": "steps"}, log_axis(""), curves)
-        names = [{"title": name} for name in self.problem.axes[:2]]
+        names = [{"title": name} for name in problem.axes[:2]]
         judged = "Error |u − u*|" if self._exact is not None else "Residual |r| of the first condition inside"
-        first = "Solution u" if self.problem.outputs == 1 else f"Solution, the first of {self.problem.outputs} functions"
-        if self.problem.dim == 1:
+        first = "Solution u" if problem.outputs == 1 else f"Solution, the first of {problem.outputs} functions"
+        if problem.dim == 1:
             curves = [line("network", BLUE)] + ([] if self._exact is None else [line("exact", GREY, "dash")])
             self.solution_figure = figure(first, names[0], {"title": "u"}, curves)
             self.error_figure = figure(judged, names[0], log_axis(""), [line(judged, ORANGE)])
@@ -298,8 +346,8 @@ class TrainingExplorer(Explorer):
         count = len(last.eigenvalues)
         values = last.eigenvalues[last.eigenvalues > 0]
         with self.spectrum_figure.batch_update():
-            if self._whole is not None:
-                eigenvalues = self._whole
+            eigenvalues = self._session.eigenvalues
+            if eigenvalues is not None:
                 fill(whole, np.arange(1, eigenvalues.size + 1), positive(eigenvalues))
             fill(seen, np.arange(1, count + 1), positive(last.eigenvalues))
             if values.size:
@@ -312,7 +360,7 @@ class TrainingExplorer(Explorer):
     def _draw_fields(self, theta):
         u, residual = (np.asarray(values) for values in self._evaluate(theta, jnp.asarray(self._grid)))
         wrong = residual if self._exact is None else np.abs(u - self._exact)
-        if self.problem.dim > 1:
+        if len(self._grid_shape) > 1:
             field(self.solution_figure.data[0], self._grid, self._grid_shape, u)
             field(self.error_figure.data[0], self._grid, self._grid_shape, np.log10(positive(wrong)))
             return
