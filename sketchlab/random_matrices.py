@@ -78,3 +78,6 @@ SKETCHES = Catalogue(
         "columns": coordinates,
     },
 )
+
+#: Those whose leading columns are a draw of fewer columns. A row of a sparse-sign matrix shares its few entries out over all.
+NESTED = ("gaussian", "rademacher", "trigonometric", "columns")

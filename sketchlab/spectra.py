@@ -19,7 +19,7 @@ from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.memory import FIT, bytes_of, compiler_options, memory_at_hand, rank_for
 from sketchlab.networks import MLP
 from sketchlab.problems import Condition, Problem
-from sketchlab.random_matrices import SKETCHES
+from sketchlab.random_matrices import NESTED, SKETCHES
 from sketchlab.residuals import Jacobian, LeastSquares, from_column_blocks
 from sketchlab.sketch import OVERSAMPLING, NestedSketch, nested_sketch, sketched_spectrum
 from sketchlab.training import check_dtype, check_theta, choose_block, initial_theta, sample, split_seed
@@ -117,6 +117,8 @@ def survey(
     """
     check_integer("largest_rank", largest_rank, 1)
     check_integer("power_iterations", power_iterations, 0)
+    if SKETCHES[sketch] and sketch not in NESTED:
+        raise InputError(f"sketch = {sketch!r} contains no smaller sketches: use one of {', '.join(NESTED)}.")
     least_squares, theta, points, key = _set_up(problem, network, theta, **options)
     whole, sketches = _compute(least_squares, theta, points, key, _Survey(largest_rank, sketch, power_iterations, full))
     if not np.isfinite(sketches.triangle[0, 0]):

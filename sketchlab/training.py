@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 from sketchlab.domains import INTERIOR, Sampler, sobol, uniform
 from sketchlab.files import replacing
 from sketchlab.gramian import Spectrum, full_spectrum
-from sketchlab.memory import block_for, bytes_of, compiler_options, memory_at_hand
+from sketchlab.memory import FIT, block_for, bytes_of, compiler_options, memory_at_hand
 from sketchlab.networks import MLP
 from sketchlab.optimizers import Optimizer, sketched_natural_gradient
 from sketchlab.problems import PROBLEMS, Problem
@@ -194,6 +194,7 @@ class Trainer:
     ):
         self.network, self.dtype, self.seed = network, check_dtype(dtype), seed
         self.sampler, self.resampling = sampler, resampling
+        self._asked = points
         self.points = sample(problem, points, seed, self.dtype, sampler)
         _, self._state_key, self._step_key = split_seed(seed)
         self.theta = initial_theta(network, seed, self.dtype) if theta is None else check_theta(theta, network, self.dtype)
@@ -281,7 +282,7 @@ class Trainer:
 
     def restart(self, seed: int) -> None:
         """Forget all steps and begin anew from another seed's parameters and points, with what is compiled."""
-        self.points = sample(self.problem, [len(x) for x in self.points], seed, self.dtype, self.sampler)
+        self.points = sample(self.problem, self._asked, seed, self.dtype, self.sampler)
         _, self._state_key, self._step_key = split_seed(seed)
         self.seed, self.records, self.seconds = seed, [], 0.0
         self.theta = initial_theta(self.network, seed, self.dtype)
@@ -292,6 +293,16 @@ class Trainer:
     def step_bytes(self) -> int:
         """Memory that a step allocates, by the compiler's account (`sketchlab.memory.bytes_of`)."""
         return bytes_of(self._compile())
+
+    def check_memory(self) -> None:
+        """Raise `InputError` if a step needs more memory than is at hand, before it is taken."""
+        needed, memory = self.step_bytes, memory_at_hand()
+        if needed > FIT * memory:
+            raise InputError(
+                f"a step of {self.optimizer.name!r} with P = {self.network.size:,} and N = {self.rows:,} takes about "
+                f"{needed / 2**30:.3g} GiB, {memory / 2**30:.3g} GiB are at hand: take a smaller network, fewer points, or a "
+                "sketch of lower rank."
+            )
 
     @property
     def broken(self) -> bool:
@@ -304,7 +315,7 @@ class Trainer:
 
     def run(self, stop_reason: str) -> Run:
         """Return what was reached so far."""
-        history = History.from_records(self.records, has_solution=self.problem.solution is not None)
+        history = History.from_records(list(self.records), has_solution=self.problem.solution is not None)
         return Run(self.problem, self.network, np.asarray(self.theta), history, stop_reason, self.settings)
 
     def _fit(self, optimizer):

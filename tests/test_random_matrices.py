@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import sketchlab as sl
+from sketchlab.random_matrices import NESTED
 
 
 @pytest.mark.parametrize("name", sl.SKETCHES)
@@ -55,3 +56,11 @@ def test_a_column_sample_takes_columns():
 def test_an_unknown_sketch_is_named():
     with pytest.raises(sl.InputError, match="unknown sketch 'gausian'. Did you mean 'gaussian'"):
         sl.SKETCHES["gausian"]
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_leading_columns_of_a_nested_matrix_are_isotropic(name):
+    keys = jax.random.split(jax.random.key(2), 4000)
+    drawn = jax.vmap(lambda key: sl.SKETCHES[name](9, 12, key=key)[:, :3])(keys)
+    products = jnp.mean(drawn @ drawn.mT, axis=0)
+    assert np.allclose(products / jnp.mean(jnp.diag(products)), np.eye(12), atol=0.12)

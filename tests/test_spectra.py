@@ -261,5 +261,7 @@ def test_a_survey_refuses_what_spectrum_refuses():
         sl.survey(problem, network, np.full(network.size, np.nan), largest_rank=5, full=False, points=40)
     with pytest.raises(sl.InputError, match="largest_rank = 0"):
         sl.survey(problem, network, largest_rank=0)
+    with pytest.raises(sl.InputError, match="sketch = 'sparse-sign' contains no smaller sketches"):
+        sl.survey(problem, network, largest_rank=5, sketch="sparse-sign", points=40)
     with pytest.raises(sl.InputError, match="unknown sketch 'gauss'"):
         sl.survey(problem, network, largest_rank=5, sketch="gauss", points=40)

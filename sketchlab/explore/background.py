@@ -55,7 +55,11 @@ class Background:
         self._latest += 1
         self.running = True
         if self._events is None or self._waiting:
-            self._work_here(self._latest, piece, show)
+            try:
+                self._work_here(self._latest, piece, show)
+            finally:
+                # An interrupt from the keyboard ends it too.
+                self.running = False
         else:
             asyncio.run_coroutine_threadsafe(self._work(self._latest, piece, show), self._events)
 

@@ -89,6 +89,7 @@ class Number:
             self.slider = widgets.IntSlider(min=low, max=high, value=value, **options)
         else:
             self.slider = widgets.FloatSlider(min=low, max=high, value=value, step=(high - low) / 100, **options)
+        self._following = False
         self.slider.observe(lambda _: self._from_slider(), names="value")
         self.box.observe(lambda _: self._from_box(), names="value")
         self.widget = widgets.HBox([self.box, self.slider])
@@ -118,12 +119,17 @@ class Number:
         return round(value) if self.whole else float(f"{value:.3g}")
 
     def _from_slider(self):
+        if self._following:
+            return
         self.box.value = min(max(self._shown(self.slider.value), self.low), self.high)
 
     def _from_box(self):
         # Where the slider stands for this number already, moving it would pull it from under the hand.
         if self._shown(self.slider.value) != self.box.value:
+            # The slider follows, and does not round what was typed to its own steps.
+            self._following = True
             self.slider.value = self.box.value
+            self._following = False
 
 
 class Words:

@@ -1,5 +1,6 @@
 """The decay explorer: one hidden layer in one dimension, where theory says why the eigenvalues fall."""
 
+import contextlib
 import functools
 
 import jax.numpy as jnp
@@ -102,7 +103,10 @@ class DecayExplorer(Explorer):
             found.append((network, theta, eigenvalues, bound))
             return False
 
-        self._background.start(piece, lambda _: self._draw(*found[0]))
+        # Once compiled it takes a few frames' time: done at once, or a steady drag would see nothing before it ends.
+        at_once = contextlib.nullcontext() if names - {"scale"} else self._background.waiting()
+        with at_once:
+            self._background.start(piece, lambda _: self._draw(*found[0]))
 
     def _theta(self):
         """Draw weights, and centres in the interval, so that steps lie where they matter; scale the weights."""
@@ -137,9 +141,8 @@ class DecayExplorer(Explorer):
         fill(self.neurons_figure.data[0], np.tile(np.append(x, np.nan), len(values)), np.hstack([values, gaps]).ravel())
         above = int(np.sum(eigenvalues > float(found.noise_floor)))
         self._say(
-            f"{above} of {network.size} eigenvalues are above rounding errors. All tangent functions are analytic inside the "
-            f"ellipse, ρ = {rho:.3f}: "
-            f"in the long run each eigenvalue is smaller than the one before by a factor of ρ² = {rho**2:.3g} or more.",
+            f"{above} of {eigenvalues.size} eigenvalues are above rounding errors. All tangent functions are analytic inside the "
+            f"ellipse, ρ = {rho:.3f}: in the long run their eigenvalues fall at least as fast as ρ⁻²ⁱ, with ρ² = {rho**2:.3g}.",
             "idle",
         )
 

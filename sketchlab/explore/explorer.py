@@ -8,6 +8,7 @@ import contextlib
 import functools
 import html
 import json
+import re
 import time
 from collections import defaultdict
 from collections.abc import Set
@@ -77,7 +78,12 @@ class Explorer:
         self.widget = self._layout()
         for name, control in controls.items():
             control.on_change(functools.partial(self._by_hand, name))
-        for name, value in self._checked(choices).items():
+        try:
+            checked = self._checked(choices)
+        except InputError:
+            _close(self.widget)
+            raise
+        for name, value in checked.items():
             self.controls[name].value = value
         _dispose_with_cell(self)
 
@@ -117,6 +123,8 @@ class Explorer:
         path : str or Path, optional
             Without ending; by default a new name in the current folder.
         """
+        if not self.figures:
+            raise InputError("there is nothing to draw yet: press Run first.")
         drawn = twin(self.figures)
         files = [self._file(path, ending) for ending in ("png", "pdf")]
         for file in files:
@@ -144,6 +152,7 @@ class Explorer:
         self._background.close()
         self.state = "closed"
         _close(self.widget)
+        self._forget()
 
     @property
     def figures(self) -> list:
@@ -157,6 +166,9 @@ class Explorer:
         raise NotImplementedError
 
     # What it gets, and may refine
+
+    def _forget(self) -> None:
+        """Let go of what takes memory: a notebook's history of outputs may hold on to the explorer itself."""
 
     def _numbers(self) -> dict[str, np.ndarray]:
         """Return the arrays on screen."""
@@ -271,8 +283,8 @@ class ProblemChoice(Choice):
     given : str or Problem
     """
 
-    def __init__(self, given="heat_1d", *, keep=lambda problem: True):
-        self._problems = {name: problem for name, problem in _catalogue().items() if keep(problem)}
+    def __init__(self, given="heat_1d"):
+        self._problems = dict(_catalogue())
         self._own = given if isinstance(given, Problem) else None
         if self._own is not None:
             self._problems[self._own.name] = self._own
@@ -292,8 +304,9 @@ class ProblemChoice(Choice):
 
     @property
     def spelled(self) -> str:
-        """The problem in Python: a name in quotes from the catalogue; one's own by the name it has."""
-        return self.value if self._own is not None and self.value == self._own.name else repr(self.value)
+        """The problem in Python: a name in quotes from the catalogue; one's own as a variable of its name."""
+        own = self._own is not None and self.value == self._own.name
+        return re.sub(r"\W", "_", self.value) if own else repr(self.value)
 
 
 @functools.cache

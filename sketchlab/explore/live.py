@@ -115,7 +115,9 @@ def numbers(figures: Sequence[LiveFigure]) -> dict[str, np.ndarray]:
         for trace in live.data:
             for axis in ("x", "y", "z"):
                 if (axis != "z" or trace.type == "heatmap") and trace[axis] is not None:
-                    found[f"{_slug(live.layout.title.text)}.{_slug(trace.name)}.{axis}"] = _array(trace[axis])
+                    # What follows a comma in a title is of the moment.
+                    chart = _slug(re.split("[,:]", live.layout.title.text)[0])
+                    found[f"{chart}.{_slug(trace.name)}.{axis}"] = _array(trace[axis])
     return found
 
 

@@ -15,7 +15,8 @@ from sketchlab.explore.live import COLOURS, DASHES, fade, figure, fill, line, lo
 from sketchlab.explore.optimizer_text import read_optimizer
 from sketchlab.networks import MLP
 from sketchlab.optimizers import Optimizer
-from sketchlab.training import Trainer
+from sketchlab.residuals import LeastSquares
+from sketchlab.training import PATIENCE, Trainer
 from sketchlab.validation import InputError
 
 #: Who starts, if nothing else is asked for; and what is suggested.
@@ -34,6 +35,7 @@ class Lane:
     text: str
     optimizer: Optimizer
     trainer: Trainer | None = None
+    step_bytes: int = 0
     runs: list = field(default_factory=list)
 
 
@@ -72,7 +74,7 @@ class RaceExplorer(Explorer):
         for i, text in enumerate(STARTERS, 1):
             controls[f"optimizer_{i}"] = Words(f"optimizer {i}", text, suggestions=SUGGESTIONS, help="As in Python, or empty")
         super().__init__(controls, choices)
-        self._frames = Throttle(0.1)
+        self._frames = Throttle(0.2)
         self._table = widgets.HTML()
         self.lanes = []
         self._begin()
@@ -110,12 +112,16 @@ class RaceExplorer(Explorer):
         self._draw(False)
         return self
 
+    def _forget(self):
+        self.lanes = []
+
     def _changed(self, names):
         if not self.lanes:
             self._set_up()
             self._optimizers()
         else:
-            self._say(f"{', '.join(sorted(names))}: applies on Reset")
+            self._note = f"{', '.join(self.controls[name].label for name in sorted(names))}: applies on Reset. "
+            self._say(self._note)
 
     def _optimizers(self):
         """Return the optimizers that the controls name, by their text."""
@@ -129,7 +135,15 @@ class RaceExplorer(Explorer):
         self._raced = {name: self._value(name) for name in ("equal", "budget", "seeds", "points")}
         self._problem = self.controls["problem"].problem
         self._network = MLP(self._problem.dim, self._value("width"), self._value("depth"), self._problem.outputs)
-        self.lanes = [Lane(text, optimizer) for text, optimizer in self._optimizers().items()]
+        rows = LeastSquares(self._problem, self._network).rows(self._problem.sample(self._raced["points"], seed=0))
+        lanes = [Lane(text, optimizer) for text, optimizer in self._optimizers().items()]
+        for lane in lanes:
+            try:
+                if lane.optimizer.fit is not None:
+                    lane.optimizer.fit(rows, self._network.size)
+            except InputError as error:
+                raise InputError(f"{lane.text}: {error}") from error
+        self.lanes = lanes
         self._make_figure()
 
     def _next(self):
@@ -156,7 +170,9 @@ class RaceExplorer(Explorer):
         lane, seed = self._next()
         if lane.trainer is None:
             options = {"points": self._raced["points"], "seed": seed}
-            lane.trainer = Trainer(self._problem, self._network, lane.optimizer, **options)
+            trainer = Trainer(self._problem, self._network, lane.optimizer, **options)
+            trainer.check_memory()
+            lane.trainer, lane.step_bytes = trainer, trainer.step_bytes
         if len(lane.runs) <= seed:
             if seed:
                 lane.trainer.restart(seed)
@@ -166,8 +182,10 @@ class RaceExplorer(Explorer):
         return self._next() is not None
 
     def _set_up(self):
-        self._table.value = ""
-        self._panels.children = [self._table]
+        self._table.value, self._note, self._last = "", "", None
+        former, self._panels.children = self.figures, [self._table]
+        for old in former:
+            old.close()
         self._say("Press Run.", "idle")
 
     def _make_figure(self):
@@ -193,7 +211,7 @@ class RaceExplorer(Explorer):
         self._panels.children = [self.race_figure, self._table]
 
     def _draw(self, more):
-        if more and not self._frames.ready():
+        if (more and not self._frames.ready()) or self._last is None:
             return
         with self.race_figure.batch_update():
             for i, lane in enumerate(self.lanes):
@@ -204,7 +222,8 @@ class RaceExplorer(Explorer):
         self._table.value = self._make_table()
         text, seed = self._last
         done = "" if more or self._next() is not None else "Finished. "
-        self._say(f"{done}Seed {seed}, last step by {text}.", "running" if more else "paused" if self._next() else "idle")
+        state = "running" if more else "paused" if self._next() else "idle"
+        self._say(f"{self._note}{done}Seed {seed}, last step by {text}.", state)
 
     def _curves(self, lane):
         """Return x, and smallest, median and largest error over seeds at x: where some seeds have got, over those."""
@@ -223,15 +242,15 @@ class RaceExplorer(Explorer):
                 last = np.searchsorted(seconds, x, side="right") - 1
                 reached = (last >= 0) & (x <= seconds[-1] + x[0])
                 row[reached] = values[last[reached]]
-        known = np.any(np.isfinite(errors), axis=0)
+        known = ~np.all(np.isnan(errors), axis=0)
         x, errors = x[known], errors[:, known]
         return x, np.nanmin(errors, axis=0), np.nanmedian(errors, axis=0), np.nanmax(errors, axis=0)
 
     def _history(self, records):
-        """Return seconds and errors of a run, the loss where no solution is known; what is no number counts as a gap."""
+        """Return seconds and errors of a run, the loss where no solution is known; what is no number counts as infinite."""
         quantity = "loss" if self._problem.solution is None else "relative_error"
         errors = np.array([getattr(record, quantity) for record in records], float)
-        return np.array([record.seconds for record in records]), np.where(np.isfinite(errors), errors, np.nan)
+        return np.array([record.seconds for record in records]), np.where(np.isfinite(errors), errors, np.inf)
 
     def _make_table(self):
         """Return the results so far as a table in HTML."""
@@ -256,10 +275,11 @@ class RaceExplorer(Explorer):
                 f"{min(last):.1e} … {max(last):.1e}",
                 *[_first_seconds(runs, mark) for mark in MARKS],
                 f"{1e3 * np.median([seconds[-1] / len(seconds) for seconds, _ in runs]):.1f}",
-                f"{lane.trainer.step_bytes / 1e6:,.1f} MB",
+                f"{lane.step_bytes / 1e6:,.1f} MB",
                 f"{self._network.size:,}",
             ]
-            note = " (stopped: not a number)" if lane.trainer.broken else ""
+            stopped = sum(not any(record.finite for record in records[-PATIENCE:]) for records in lane.runs if records)
+            note = f" (not a number: {stopped} of {len(runs)})" if stopped else ""
             rows.append(f"<tr><td>{html.escape(lane.text + note)}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
         about = "Seconds: median over seeds, and how many arrived if not all. Memory: of a step, by the compiler's account."
         style = "border-spacing: 12px 2px; text-align: right; font-variant-numeric: tabular-nums"

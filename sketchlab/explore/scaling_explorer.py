@@ -1,6 +1,6 @@
 """The scaling explorer: what a step costs as the network grows, measured where it fits, predicted where it does not."""
 
-import time
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -11,6 +11,7 @@ from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, figure, fill, line
 from sketchlab.memory import FIT, memory_at_hand
 from sketchlab.networks import MLP
 from sketchlab.optimizers import dual_natural_gradient, natural_gradient, sketched_natural_gradient
+from sketchlab.residuals import LeastSquares
 from sketchlab.training import Trainer
 
 #: Widths of a network of two hidden layers; 1,000 makes over a million parameters.
@@ -32,9 +33,9 @@ class Route(NamedTuple):
     colour, dash : str
     """
 
-    make: object
-    work: object
-    numbers: object
+    make: Callable
+    work: Callable
+    numbers: Callable
     colour: str
     dash: str
 
@@ -131,7 +132,8 @@ class ScalingExplorer(Explorer):
         self._waiting = [(width, route) for width in widths for route in ROUTES]
         #: (seconds, bytes) by (P, route): bytes alone, with no seconds, where it would not fit.
         self.measured = {}
-        self._rows = sum(len(x) for x in self._problem.sample(self._points, seed=0))
+        network = MLP(self._problem.dim, WIDTHS[0], 2, self._problem.outputs)
+        self._rows = LeastSquares(self._problem, network).rows(self._problem.sample(self._points, seed=0))
         self._make_figures()
         self._draw_memory_line()
         self._say("Press Run.", "idle")
@@ -175,30 +177,13 @@ class ScalingExplorer(Explorer):
     def _advance(self):
         """Measure what is next: this runs beside the kernel, and touches no widget."""
         # Held here: a Reset meanwhile begins another table.
-        measured, (width, name) = self.measured, self._waiting.pop(0)
+        measured, problem, points, rank = self.measured, self._problem, self._points, self._rank
+        width, name = self._waiting.pop(0)
         size, route = self._size(width), ROUTES[name]
         law = self._law(name, 0, route.work)
         if law is None or law(size) <= self._value("seconds"):
-            measured[size, name] = self._measure(width, route)
+            measured[size, name] = _measure(problem, width, points, rank, route)
         return bool(self._waiting)
-
-    def _measure(self, width, route):
-        """Return the seconds and the bytes of a step; no seconds if it does not fit into memory."""
-        network = MLP(self._problem.dim, width, 2, self._problem.outputs)
-        rank = min(self._rank, network.size, self._rows)
-        trainer = Trainer(self._problem, network, route.make(rank), points=self._points)
-        if trainer.step_bytes > FIT * memory_at_hand():
-            return None, trainer.step_bytes
-        trainer.step()
-        times = []
-        for _ in range(TIMED):
-            start = time.perf_counter()
-            trainer.step()
-            times.append(time.perf_counter() - start)
-            # A long step needs no repeat, and a hand is waiting.
-            if times[0] > 1:
-                break
-        return float(np.median(times)), trainer.step_bytes
 
     def _law(self, name, column, amount):
         """Fit a + b · amount(N, P, k) to what was measured, by least squares of relative errors; None before two measurements."""
@@ -240,7 +225,7 @@ class ScalingExplorer(Explorer):
         if more:
             self._say_next()
         else:
-            self._say(says or "nothing crosses yet", "paused" if self._waiting else "idle")
+            self._say(f"By the fitted laws, {says}." if says else "Nothing crosses yet.", "paused" if self._waiting else "idle")
 
     def _draw_crossings(self, grid, laws):
         """Mark where the laws of two routes cross; return it in words."""
@@ -261,3 +246,20 @@ class ScalingExplorer(Explorer):
     def _draw_memory_line(self):
         memory = memory_at_hand() / 1e9
         fill(self.memory_figure.data[-2], [self._size(WIDTHS[0]), self._size(WIDTHS[-1])], [memory, memory])
+
+
+def _measure(problem, width, points, rank, route):
+    """Return the seconds and the bytes of a step; no seconds if it does not fit into memory."""
+    network = MLP(problem.dim, width, 2, problem.outputs)
+    rows = LeastSquares(problem, network).rows(problem.sample(points, seed=0))
+    trainer = Trainer(problem, network, route.make(min(rank, network.size, rows)), points=points)
+    if trainer.step_bytes > FIT * memory_at_hand():
+        return None, trainer.step_bytes
+    # Of the records, in which no error is evaluated.
+    seconds = [trainer.step().seconds]
+    while len(seconds) <= TIMED:
+        seconds.append(trainer.step().seconds)
+        # A long step needs no repeat, and a hand is waiting.
+        if seconds[1] - seconds[0] > 1:
+            break
+    return float(np.median(np.diff(seconds))), trainer.step_bytes

@@ -16,7 +16,7 @@ from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figur
 from sketchlab.memory import memory_at_hand, rank_for
 from sketchlab.networks import MLP
 from sketchlab.optimality import halko_bounds
-from sketchlab.random_matrices import SKETCHES
+from sketchlab.random_matrices import NESTED
 from sketchlab.residuals import LeastSquares
 from sketchlab.sketch import OVERSAMPLING, NestedSketch
 from sketchlab.spectra import survey, tangent_functions
@@ -146,7 +146,7 @@ class SpectrumExplorer(Explorer):
             "activation_scale": Number("activation scale", 0.1, 30.0, 1.0, log=True, help=scale),
             "points": Number("points", 16, 16384, 500, log=True, help="Collocation points"),
             "dtype": Choice("dtype", ["float64", "float32"], "float64", help="Type of the numbers"),
-            "sketch": Choice("sketch", list(SKETCHES), "gaussian", help="Kind of the random test matrix"),
+            "sketch": Choice("sketch", list(NESTED), "gaussian", help="Kind of the random test matrix"),
             "power_iterations": Number("power iterations", 0, 4, 0, help="q: each sharpens the decay that the sketch sees"),
             "seed": Number("seed", 0, 999, 0, help="Of parameters, points and test matrix"),
             "rank": Number("rank k", 1, LARGEST_RANK, 80, live=True, help="Eigenvalues that the sketch keeps"),
@@ -160,9 +160,16 @@ class SpectrumExplorer(Explorer):
         self._make_figures()
         self._begin()
 
+    def _forget(self):
+        self._found = None
+        self._remembered.clear()
+
     def _changed(self, names):
-        if names - QUICK or self._found is None:
+        if names - QUICK or (self._found is None and not self._background.running):
             self._search()
+            return
+        if self._background.running or self._found is None:
+            # The picture that comes takes these controls as they are then.
             return
         if names & {"rank", "damping"}:
             self._draw_sketch()
@@ -176,7 +183,8 @@ class SpectrumExplorer(Explorer):
         shape = tuple(value for name, value in chosen.items() if name not in ("seed", "activation_scale"))
         self._say(f"{'computing' if shape in self._compiled_for else 'compiling'} for width {chosen['width']} …", "busy")
 
-        found = []
+        # What is on screen is of other settings from now on.
+        self._found, found = None, []
 
         def piece():
             found.append(self._recall(tuple(chosen.items()), lambda: find(**chosen)))
@@ -301,7 +309,8 @@ class SpectrumExplorer(Explorer):
 
     def _report(self, rank, dimension):
         found = self._found
-        says = f"Effective dimension d(μ) = {dimension:.1f} of P = {found.network.size:,}. "
+        least = "at least " if found.eigenvalues is None else ""
+        says = f"Effective dimension d(μ) = {least}{dimension:.1f} of P = {found.network.size:,}. "
         if found.eigenvalues is None:
             return says + "The full spectrum is too much work here, so no error of the sketch is known."
         best = found.eigenvalues[rank] if rank < len(found.eigenvalues) else 0.0

@@ -129,7 +129,9 @@ class TrainingExplorer(Explorer):
     @property
     def code(self) -> str:
         """A line of Python that brings the explorer back, and its steps if they were all taken with what the controls say."""
-        taken = len(self.trainer.records) if self.trainer and not self._session.switched else 0
+        trainer, session = self.trainer, self._session
+        whole = trainer and not session.switched and all(value == self._value(name) for name, value in session.structure.items())
+        taken = len(trainer.records) if whole else 0
         return super().code + (f".run_sync({taken})" if taken else "")
 
     def run(self) -> None:
@@ -164,7 +166,8 @@ class TrainingExplorer(Explorer):
         session.left = steps
         while session.left > 0:
             self._background.do(lambda: self._advance(session))
-        self._draw(False)
+        if self.trainer is not None:
+            self._draw(False)
         return self
 
     def save_run(self, path=None):
@@ -176,31 +179,44 @@ class TrainingExplorer(Explorer):
         self._say(f"saved {file}")
         return file
 
+    def _forget(self):
+        self._session = None
+
     def _changed(self, names):
-        if self.trainer is None and (names & set(self.structure) or self._session is None):
+        untouched = self.trainer is None and not self._background.running
+        if untouched and (names & set(self.structure) or self._session is None):
             self._set_up()
         taken = inspect.signature(OPTIMIZERS[self._value("optimizer")]).parameters
         for name in LIVE:
             self.controls[name].enable(name in taken)
-        if self.trainer is None:
+        if untouched:
+            if "rank" in names and (note := self._limit_rank()):
+                self._say(note)
             return
-        if "against" in names:
+        if "against" in names and self.trainer is not None:
             self._draw_curves()
-        waiting = self._labels(name for name, value in self._session.structure.items() if value != self._value(name))
-        if waiting:
-            self._say(f"{', '.join(waiting)} {'applies' if len(waiting) == 1 else 'apply'} on Reset")
+        note = self._waiting_note()
+        if note:
+            self._say(note)
         elif changed := self._labels(name for name in ("optimizer", *LIVE) if name in names):
             self._say(f"{self._limit_rank()}{', '.join(changed)}: from the next step on")
-        self.buttons["reset"].button_style = "warning" if waiting else ""
+        self.buttons["reset"].button_style = "warning" if note else ""
+
+    def _waiting_note(self):
+        """Say which controls apply on Reset."""
+        waiting = self._labels(name for name, value in self._session.structure.items() if value != self._value(name))
+        return f"{', '.join(waiting)} {'applies' if len(waiting) == 1 else 'apply'} on Reset. " if waiting else ""
 
     def _labels(self, names):
         return [self.controls[name].label for name in names]
 
+    def _sample(self):
+        return self._session.problem.sample(self._session.structure["points"], seed=0)
+
     def _limit_rank(self):
         """Move a rank that is too large to the largest, and say so."""
         session = self._session
-        points = session.problem.sample(session.structure["points"], seed=0)
-        limit = min(LeastSquares(session.problem, session.network).rows(points), session.network.size)
+        limit = min(LeastSquares(session.problem, session.network).rows(self._sample()), session.network.size)
         if self._value("rank") <= limit:
             return ""
         with self._moving():
@@ -235,27 +251,31 @@ class TrainingExplorer(Explorer):
         if session.trainer is None:
             session.optimizer = wanted
             options = {"points": choices["points"], "seed": choices["seed"]}
-            session.trainer = Trainer(session.problem, session.network, wanted, **options)
+            trainer = Trainer(session.problem, session.network, wanted, **options)
+            trainer.check_memory()
+            session.trainer = trainer
         elif session.stale:
             session.trainer.restart(choices["seed"])
+            session.optimizer = None
         trainer, session.stale = session.trainer, False
         if wanted is not session.optimizer:
             session.switched = session.switched or bool(trainer.records)
             trainer.switch(wanted)
+            trainer.check_memory()
             session.optimizer = wanted
+        small = trainer.rows * trainer.network.size * min(trainer.rows, trainer.network.size) <= FULL_WORK
+        if small and (self._spectra.ready() or session.left == 1):
+            # Of the parameters that the step starts from, as those that the step sees.
+            session.eigenvalues = np.asarray(trainer.spectrum().eigenvalues)
         trainer.step()
         session.left -= 1
-        more = session.left > 0 and not trainer.broken
-        small = trainer.rows * trainer.network.size * min(trainer.rows, trainer.network.size) <= FULL_WORK
-        if small and (self._spectra.ready() or not more):
-            session.eigenvalues = np.asarray(trainer.spectrum().eigenvalues)
-        return more
+        return session.left > 0 and not trainer.broken
 
     def _draw(self, more):
         """Show what has changed, as often as a browser can follow, and all of it at the end."""
         if not more or self._frames.ready():
             self._draw_curves()
-            self._say(self._report(more), "running" if more else "paused")
+            self._say(self._waiting_note() + self._report(more), "running" if more else "paused")
         if not more or self._eigenvalues.ready():
             self._draw_spectrum()
         if not more or self._fields.ready():
@@ -299,8 +319,10 @@ class TrainingExplorer(Explorer):
 
     def _make_figures(self, problem):
         hover = "λ%{x} = %{y:.3e}<extra></extra>"
+        rows = self._session.network.size, LeastSquares(problem, self._session.network).rows(self._sample())
+        affordable = rows[0] * rows[1] * min(rows) <= FULL_WORK
         self.spectrum_figure = figure(
-            "Spectrum of the Gramian",
+            "Spectrum of the Gramian" + ("" if affordable else ", all eigenvalues too much work here"),
             {"title": "index i"},
             log_axis("eigenvalue λᵢ"),
             [
@@ -313,8 +335,9 @@ class TrainingExplorer(Explorer):
         curves = [line("loss", BLUE)] + ([] if self._exact is None else [line("relative L2 error", ORANGE, "dash")])
         self.convergence_figure = figure("Convergence", {"title": "steps"}, log_axis(""), curves)
         names = [{"title": name} for name in problem.axes[:2]]
-        judged = "Error |u − u*|" if self._exact is not None else "Residual |r| of the first condition inside"
+        judged = "Error |u − u*|" if self._exact is not None else "Residual |r| of the first condition"
         first = "Solution u" if problem.outputs == 1 else f"Solution, the first of {problem.outputs} functions"
+        first += ", other axes at their middle" if problem.dim > 2 else ""
         if problem.dim == 1:
             curves = [line("network", BLUE)] + ([] if self._exact is None else [line("exact", GREY, "dash")])
             self.solution_figure = figure(first, names[0], {"title": "u"}, curves)

@@ -85,7 +85,7 @@ def test_dragging_the_rank_redraws_the_spectrum(notebook):
     page.mouse.up()
     until(page, lambda: drawn(page, "sketched") == int(kernel_state(page, "e.controls['rank'].value")) > 90)
     assert output(page).locator(".js-plotly-plot").first.screenshot() != before
-    assert len(kernel_state(page, "e._errors.keys()")) > 3
+    assert int(kernel_state(page, "len(e._errors)")) > 3
 
 
 def test_a_number_box_and_a_click_on_an_eigenvalue(notebook):
@@ -147,9 +147,7 @@ def test_two_explorers_and_a_cell_run_again(notebook):
     assert run_cell(page)
     assert kernel_state(page, "old.state, old._background.running, b is old, a.state") == "('closed', False, False, 'paused')"
     assert int(kernel_state(page, "len(_instances)")) == before
-    steps = kernel_state(page, "len(old.trainer.records)")
-    page.wait_for_timeout(300)
-    assert int(kernel_state(page, "len(old.trainer.records)")) - int(steps) <= 1
+    assert kernel_state(page, "str(old.trainer)") == "'None'"
 
 
 def test_a_kernel_that_dies_during_a_run(notebook):
