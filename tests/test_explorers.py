@@ -190,6 +190,9 @@ def test_a_rank_above_the_points_moves_and_says_so(made):
     explorer = made("spectrum", points=20, rank=400)
     assert explorer.controls["rank"].value == explorer.settings["rank"] == 20
     assert "Rank moved to 20" in explorer.status.value and explorer.error is None
+    explorer.set(eigenfunction=300)
+    explorer.set(seed=1)
+    assert explorer.controls["eigenfunction"].value == 20 and explorer.error is None
 
 
 def test_a_width_that_does_not_fit_is_refused_with_the_figure(made, monkeypatch):
@@ -346,6 +349,15 @@ def test_a_step_that_does_not_fit_into_memory_is_refused(made, monkeypatch):
     monkeypatch.undo()
     explorer.run_sync(1)
     assert len(explorer.trainer.records) == 1
+    # An optimizer that does not fit is refused, and the one before goes on.
+    monkeypatch.setattr("sketchlab.training.memory_at_hand", lambda: 1000)
+    explorer.set(optimizer="engd")
+    explorer.run()
+    assert isinstance(explorer.error, sl.InputError)
+    monkeypatch.undo()
+    explorer.set(optimizer="sngd")
+    explorer.run_sync(1)
+    assert [len(record.eigenvalues) for record in explorer.trainer.records] == [10, 10]
 
 
 def test_systems(made):
@@ -484,6 +496,7 @@ def test_a_race_by_seconds_gives_everyone_as_much(made):
         ("sngd(3)", "is no optimizer"),
         ("1 + 1", "is no optimizer"),
         ("engd()", "two or more different optimizers"),
+        ("engd", "two or more different optimizers"),
         ("adam(learning_rate=-1)", "learning_rate = -1"),
     ],
 )

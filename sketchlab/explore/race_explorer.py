@@ -127,9 +127,11 @@ class RaceExplorer(Explorer):
         """Return the optimizers that the controls name, by their text."""
         texts = [self._value(name).strip() for name in self.controls if name.startswith("optimizer_")]
         texts = [text for text in texts if text]
-        if len(set(texts)) < max(len(texts), 2):
+        # The same settings are the same object, however they are written.
+        optimizers = [read_optimizer(text) for text in texts]
+        if len({optimizer.step for optimizer in optimizers}) < max(len(texts), 2):
             raise InputError(f"a race takes two or more different optimizers, not {', '.join(texts) or 'none'}.")
-        return {text: read_optimizer(text) for text in texts}
+        return dict(zip(texts, optimizers, strict=True))
 
     def _line_up(self):
         self._raced = {name: self._value(name) for name in ("equal", "budget", "seeds", "points")}

@@ -257,9 +257,9 @@ class SpectrumExplorer(Explorer):
         found = self._found
         self._errors = {}
         moved = self._value("rank") > found.largest_rank
-        if moved:
-            with self._moving():
-                self.controls["rank"].value = found.largest_rank
+        with self._moving():
+            for name in ("rank", "eigenfunction"):
+                self.controls[name].value = min(self._value(name), found.largest_rank)
         self._draw_full()
         self._draw_limits()
         self._draw_sketch(f"Rank moved to {found.largest_rank}, the largest that fits here. " if moved else "")

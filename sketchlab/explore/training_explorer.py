@@ -260,6 +260,8 @@ class TrainingExplorer(Explorer):
         trainer, session.stale = session.trainer, False
         if wanted is not session.optimizer:
             session.switched = session.switched or bool(trainer.records)
+            # Of no optimizer until all is well: what is refused here is asked again at the next step.
+            session.optimizer = None
             trainer.switch(wanted)
             trainer.check_memory()
             session.optimizer = wanted
