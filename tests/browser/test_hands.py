@@ -93,7 +93,7 @@ def test_a_number_box_and_a_click_on_an_eigenvalue(notebook):
     box = output(page).get_by_label("width", exact=True)
     box.fill("12")
     box.press("Enter")
-    until(page, lambda: kernel_state(page, "e._found.network.width") == "12")
+    until(page, lambda: kernel_state(page, "e._found and e._found.network.width") == "12")
     assert says(page, "Effective dimension")
     plot = output(page).locator(".js-plotly-plot").first
     # Where the plot has the eigenvalue of index 5, from its own axes.
