@@ -42,7 +42,8 @@ def lab(folder, tmp_path_factory):
 
 @pytest.fixture
 def page():
-    with browser.chromium_page() as made:
+    # Tall enough for every explorer whole.
+    with browser.chromium_page((1360, 1500)) as made:
         yield made
 
 
