@@ -11,7 +11,28 @@ import ipywidgets as widgets
 from sketchlab.validation import InputError, check_integer, check_real
 
 
-class Choice:
+class _OneWidget:
+    """A control whose `widget` has the value itself."""
+
+    @property
+    def value(self):
+        """What it says."""
+        return self.widget.value
+
+    @value.setter
+    def value(self, value):
+        self.widget.value = value
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back when a hand, or code, has changed the value."""
+        self.widget.observe(lambda _: callback(), names="value")
+
+    def enable(self, enabled: bool) -> None:
+        """Let a hand move it, or not."""
+        self.widget.disabled = not enabled
+
+
+class Choice(_OneWidget):
     """One of a few named things.
 
     Parameters
@@ -33,28 +54,11 @@ class Choice:
         """What there is to choose from."""
         return self.widget.options
 
-    @property
-    def value(self):
-        """What is chosen."""
-        return self.widget.value
-
-    @value.setter
-    def value(self, value):
-        self.widget.value = value
-
     def check(self, value):
         """Return the value, or raise `InputError` if it is not on the control."""
         if value not in self.options:
             raise InputError(f"{self.label} = {value!r} is not on the control: use one of {', '.join(map(str, self.options))}.")
         return value
-
-    def on_change(self, callback: Callable[[], None]) -> None:
-        """Call back when a hand, or code, has changed the value."""
-        self.widget.observe(lambda _: callback(), names="value")
-
-    def enable(self, enabled: bool) -> None:
-        """Let a hand move it, or not."""
-        self.widget.disabled = not enabled
 
 
 class Number:
@@ -132,7 +136,7 @@ class Number:
             self._following = False
 
 
-class Words:
+class Words(_OneWidget):
     """A line of text, or several.
 
     Parameters
@@ -155,28 +159,11 @@ class Words:
             return
         self.widget = widgets.Textarea(rows=lines, **options | {"layout": {"width": "min(100%, 900px)"}})
 
-    @property
-    def value(self) -> str:
-        """What is written."""
-        return self.widget.value
-
-    @value.setter
-    def value(self, value):
-        self.widget.value = value
-
     def check(self, value) -> str:
         """Return the value, or raise `InputError` if it is no text."""
         if not isinstance(value, str):
             raise InputError(f"{self.label} = {value!r} is no text.")
         return value
-
-    def on_change(self, callback: Callable[[], None]) -> None:
-        """Call back when a hand, or code, has changed the text."""
-        self.widget.observe(lambda _: callback(), names="value")
-
-    def enable(self, enabled: bool) -> None:
-        """Let a hand write into it, or not."""
-        self.widget.disabled = not enabled
 
 
 def _labelled(label, help, width="290px"):

@@ -62,6 +62,9 @@ class Explorer:
     #: Methods that have a button: icon and explanation.
     actions: ClassVar[dict[str, tuple[str, str]]] = {}
 
+    #: What it does one of at a time, for those that run.
+    in_hand: ClassVar[str] = "step"
+
     def __init__(self, controls, choices):
         jax.config.update("jax_enable_x64", True)
         keep_compiled_functions()
@@ -114,6 +117,12 @@ class Explorer:
             for name, value in checked.items():
                 self.controls[name].value = value
             self._react(set(checked))
+
+    def pause(self) -> None:
+        """Stop after what is in hand."""
+        if self._background.running:
+            self._background.pause()
+            self._say(f"after this {self.in_hand}", "paused")
 
     def save_figure(self, path=None) -> list[Path]:
         """Draw what is on screen with matplotlib, as a PNG and a PDF; return the files.

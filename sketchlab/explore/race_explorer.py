@@ -89,12 +89,6 @@ class RaceExplorer(Explorer):
         self._say("compiling …", "running")
         self._background.start(self._advance, self._draw)
 
-    def pause(self) -> None:
-        """Stop after the step in hand."""
-        if self._background.running:
-            self._background.pause()
-            self._say("after this step", "paused")
-
     def reset(self) -> None:
         """Forget the race."""
         self._background.drop()

@@ -77,6 +77,7 @@ class ScalingExplorer(Explorer):
         "Press <b>Run</b>: dots are measured, lines are a law fitted to them. Where do the lines cross? Move the <b>points</b>: "
         "the kernel route is cheap while there are few of them."
     )
+    in_hand = "measurement"
     actions: ClassVar = {
         "run": ("play", "Measure, from small to large"),
         "pause": ("pause", "Stop after the measurement in hand"),
@@ -101,12 +102,6 @@ class ScalingExplorer(Explorer):
         if not self._background.running:
             self._say_next()
             self._background.start(self._advance, self._draw)
-
-    def pause(self) -> None:
-        """Stop after the measurement in hand."""
-        if self._background.running:
-            self._background.pause()
-            self._say("after this measurement", "paused")
 
     def reset(self) -> None:
         """Forget what was measured."""

@@ -144,12 +144,6 @@ class TrainingExplorer(Explorer):
         """Take one step."""
         self._start(1)
 
-    def pause(self) -> None:
-        """Stop after the step in hand."""
-        if self._background.running:
-            self._background.pause()
-            self._say("after this step", "paused")
-
     def reset(self) -> None:
         """Forget the run, and set the panels up for what the controls say."""
         self._background.drop()
