@@ -81,3 +81,6 @@ SKETCHES = Catalogue(
 
 #: Those whose leading columns are a draw of fewer columns. A row of a sparse-sign matrix shares its few entries out over all.
 NESTED = ("gaussian", "rademacher", "trigonometric", "columns")
+
+#: Those whose leading rows are, but for a factor, a draw of fewer rows.
+INDEPENDENT_ROWS = ("gaussian", "rademacher")

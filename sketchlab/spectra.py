@@ -19,11 +19,14 @@ from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.memory import FIT, bytes_of, compiler_options, memory_at_hand, rank_for
 from sketchlab.networks import MLP
 from sketchlab.problems import Condition, Problem
-from sketchlab.random_matrices import NESTED, SKETCHES
+from sketchlab.random_matrices import INDEPENDENT_ROWS, NESTED, SKETCHES
 from sketchlab.residuals import Jacobian, LeastSquares, from_column_blocks
 from sketchlab.sketch import OVERSAMPLING, NestedSketch, nested_sketch, sketched_spectrum
 from sketchlab.training import check_dtype, check_theta, choose_block, initial_theta, sample, split_seed
 from sketchlab.validation import InputError, check_integer
+
+#: A test matrix whose rows may be cut is drawn with a multiple of so many.
+DRAWN_ROWS = 4096
 
 
 def spectrum(
@@ -312,6 +315,9 @@ class _Full:
     compiler_options: ClassVar[dict] = {}
     text: ClassVar[str] = "the full spectrum"
 
+    def draw(self, shape, dtype, key):
+        return key
+
     def __call__(self, jacobian, key):
         return full_spectrum(jacobian)
 
@@ -330,6 +336,9 @@ class _Sketch:
     @property
     def text(self):
         return f"the spectrum of rank {self.rank}"
+
+    def draw(self, shape, dtype, key):
+        return key
 
     def __call__(self, jacobian, key):
         return sketched_spectrum(
@@ -356,13 +365,24 @@ class _Survey:
     def text(self):
         return f"sketches up to rank {self.rank}" + (" and the full spectrum" if self.whole else "")
 
-    def __call__(self, jacobian, key):
+    def draw(self, shape, dtype, key):
+        """Draw Ω, with rows to spare where they do no harm: one compilation, of a fifth of a second, serves many sizes."""
+        rows, parameters = shape
+        spare = -parameters % DRAWN_ROWS if self.sketch in INDEPENDENT_ROWS else 0
         matrix_key, key = jax.random.split(key)
-        rows, parameters = jacobian.shape
         columns = min(self.rank + OVERSAMPLING, rows, parameters)
-        test_matrix = SKETCHES[self.sketch](columns, parameters, key=matrix_key, dtype=jacobian.dtype)
+        return _draw(self.sketch, columns, parameters + spare, matrix_key, dtype), key
+
+    def __call__(self, jacobian, drawn):
+        test_matrix, key = drawn
+        test_matrix = test_matrix[: jacobian.shape[1]]
         sketches = nested_sketch(jacobian, test_matrix, power_iterations=self.power_iterations, key=key)
         return full_spectrum(jacobian) if self.whole else None, sketches
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 4))
+def _draw(sketch, columns, size, key, dtype):
+    return SKETCHES[sketch](columns, size, key=key, dtype=dtype)
 
 
 def _compute(least_squares, theta, points, key, work):
@@ -380,7 +400,7 @@ def _compute(least_squares, theta, points, key, work):
         )
     # The threads of LAPACK's BLAS fight those of XLA for the cores, as in a training step; a full spectrum is LAPACK's alone.
     with threadpool_limits(None if work.whole else 1, user_api="blas"):
-        return jax.block_until_ready(compiled(theta, points, key))
+        return jax.block_until_ready(compiled(theta, points, work.draw((rows, theta.size), theta.dtype, key)))
 
 
 def _label(found, least_squares, points):
@@ -411,9 +431,11 @@ def _compile(least_squares, shapes, dtype, work):
     """Compile the computation of a spectrum; return it and the bytes that it will allocate."""
     theta = jax.ShapeDtypeStruct((least_squares.network.size,), dtype)
     points = tuple(jax.ShapeDtypeStruct(shape, dtype) for shape in shapes)
-    compute = jax.jit(lambda theta, points, key: work(least_squares.linearize(theta, points), key))
+    shape = least_squares.rows(points), theta.size
+    drawn = jax.eval_shape(lambda key: work.draw(shape, dtype, key), jax.random.key(0))
+    compute = jax.jit(lambda theta, points, drawn: work(least_squares.linearize(theta, points), drawn))
     options = (compiler_options(least_squares.block) or {}) | work.compiler_options
-    compiled = compute.lower(theta, points, jax.random.key(0)).compile(options)
+    compiled = compute.lower(theta, points, drawn).compile(options)
     # LAPACK's divide and conquer works in another 4 min(N, P)² numbers.
-    workspace = 4 * min(least_squares.rows(points), theta.size) ** 2 * dtype.itemsize if work.whole else 0
-    return compiled, bytes_of(compiled) + workspace
+    workspace = 4 * min(shape) ** 2 * dtype.itemsize if work.whole else 0
+    return compiled, bytes_of(compiled) + compiled.memory_analysis().argument_size_in_bytes + workspace

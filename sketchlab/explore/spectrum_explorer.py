@@ -1,7 +1,7 @@
 """The spectrum explorer: drag the rank, and see what a sketch finds, what it misses, and what it saves."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,8 @@ LARGEST_RANK = 400
 REMEMBERED = 4
 #: Points a side of an eigenfunction.
 RESOLUTION = 50
+#: Eigenfunctions are evaluated as those of a network whose width is a multiple of this.
+SHARED_WIDTH = 64
 #: Controls that need nothing new computed.
 QUICK = {"rank", "damping", "eigenfunction"}
 
@@ -118,6 +120,15 @@ def find(problem, *, width, depth, activation_scale, points, dtype, sketch, powe
     with one_thread():
         overlap = right.T @ np.asarray(sketches.basis)
     return Found(network, theta, rows, sketches, np.asarray(full.singular_values, float) ** 2, right, overlap)
+
+
+def eigenfunction(problem, network, theta, vector) -> np.ndarray:
+    """Evaluate the tangent function of a vector where `slice_points` says."""
+    points, _ = slice_points(problem, RESOLUTION)
+    # A fifth of a second of compilation for each width would be the last thing that the hand waits for: most share one.
+    wide = replace(network, width=-(-network.width // SHARED_WIDTH) * SHARED_WIDTH)
+    theta, vector = network.embed(theta, wide), network.embed(vector, wide)
+    return first_output(tangent_functions(problem, wide, theta, vector[:, None], points)[..., 0])
 
 
 class SpectrumExplorer(Explorer):
@@ -355,7 +366,7 @@ class SpectrumExplorer(Explorer):
         with one_thread():
             value, vector = found.eigenpair(index)
         points, shape = slice_points(problem, RESOLUTION)
-        values = first_output(tangent_functions(problem, found.network, found.theta, vector[:, None], points)[..., 0])
+        values = eigenfunction(problem, found.network, found.theta, vector)
         if self.eigenfunction_figure is None or self._axes != problem.axes:
             self._make_eigenfunction_figure(problem)
         live = self.eigenfunction_figure
