@@ -132,8 +132,8 @@ __all__ = [
 
 def __getattr__(name):
     # Matplotlib is loaded by the first plot, and widgets by the first explorer, not by the first import.
-    if name == "explore":
-        return importlib.import_module("sketchlab.explore")
+    if name in ("exercises", "explore"):
+        return importlib.import_module(f"sketchlab.{name}")
     if name in _PLOTS:
         from sketchlab import plots
 

@@ -6,6 +6,7 @@ Each is one line: ``sl.explore.spectrum()``. To add one, write a file with a sub
 from sketchlab.explore.decay_explorer import DecayExplorer as decay
 from sketchlab.explore.equation_explorer import EquationExplorer as equation
 from sketchlab.explore.explorer import Explorer
+from sketchlab.explore.prediction import Prediction as predict
 from sketchlab.explore.race_explorer import RaceExplorer as race
 from sketchlab.explore.scaling_explorer import ScalingExplorer as scaling
 from sketchlab.explore.spectrum_explorer import SpectrumExplorer as spectrum
@@ -16,7 +17,7 @@ from sketchlab.validation import Catalogue
 #: The explorers by name.
 EXPLORERS = Catalogue("explorer", {made.name: made for made in (spectrum, training, race, scaling, decay, equation)})
 
-__all__ = ["EXPLORERS", "decay", "equation", "from_settings", "race", "scaling", "show", "spectrum", "training"]
+__all__ = ["EXPLORERS", "decay", "equation", "from_settings", "predict", "race", "scaling", "show", "spectrum", "training"]
 
 
 def from_settings(settings: dict) -> Explorer:
