@@ -1,7 +1,14 @@
 """How much memory there is, and how much a computation will take, asked before a large matrix is built."""
 
+import os
+import sys
+from pathlib import Path
+
 import jax
 import psutil
+
+#: Where Linux keeps the limit of a container: a number of bytes or "max".
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 #: Part of the memory at hand that a whole Jacobian may take: what XLA needs beside it is several times as large.
 SHARE = 1 / 8
@@ -19,7 +26,18 @@ def memory_at_hand() -> int:
     statistics = None if device.platform == "cpu" else device.memory_stats()
     if statistics:
         return statistics["bytes_limit"] - statistics["bytes_in_use"]
-    return psutil.virtual_memory().available
+    return min(psutil.virtual_memory().available, _left_to_the_container())
+
+
+def _left_to_the_container():
+    """Return the bytes that a container, Binder's for one, leaves of its limit; the machine may have many more."""
+    limits, used = [], psutil.Process().memory_info().rss
+    if CGROUP_LIMIT.is_file() and (limit := CGROUP_LIMIT.read_text().strip()).isdigit():
+        limits.append(int(limit))
+    # JupyterHub tells its servers so.
+    if (limit := os.environ.get("MEM_LIMIT", "")).isdigit():
+        limits.append(int(limit))
+    return max(0, min(limits) - used) if limits else sys.maxsize
 
 
 def block_for(rows: int, columns: int, itemsize: int, memory: int) -> int | None:

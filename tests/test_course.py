@@ -86,6 +86,9 @@ def test_a_lesson_asks_for_predictions_and_answers_them(path):
     assert len(asked) >= 2 and len(answered) == len(asked)
     for question in asked:
         assert ast.literal_eval(question.args[0])
+    # "Choose above and run this cell again" needs a name for each.
+    names = [ast.unparse(node.func.value) for node in answered]
+    assert len(set(names)) == len(names)
     # The option that is right is computed by the experiment.
     assert not [node for node in answered if isinstance(node.args[0], ast.Constant)]
 

@@ -26,3 +26,33 @@ from sketchlab.exercises.the_spectrum import (
     check_03_effective_dimension,
 )
 from sketchlab.exercises.your_own_equation import check_07_convection_diffusion, check_07_oscillator, check_07_source
+
+__all__ = [
+    "check_00_digits",
+    "check_00_relative_error",
+    "check_01_left_over",
+    "check_01_loss",
+    "check_01_residual",
+    "check_02_dual_step",
+    "check_02_gramian",
+    "check_02_shares",
+    "check_02_step",
+    "check_03_above_the_floor",
+    "check_03_bernstein",
+    "check_03_decay_rate",
+    "check_03_effective_dimension",
+    "check_04_hard_spectrum",
+    "check_04_power_iterations",
+    "check_04_range_finder",
+    "check_04_ritz",
+    "check_05_cheapest",
+    "check_05_first_time",
+    "check_05_flops",
+    "check_05_median_over_seeds",
+    "check_06_largest_width",
+    "check_06_memory",
+    "check_06_parameters",
+    "check_07_convection_diffusion",
+    "check_07_oscillator",
+    "check_07_source",
+]
