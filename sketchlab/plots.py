@@ -57,7 +57,7 @@ def plot_spectrum(
     if rank is not None:
         ax.axvline(rank, color="black", linestyle="-.", linewidth=1, label=f"rank {rank}")
     if damping:
-        ax.axhline(damping, color="black", linestyle=":", linewidth=1.5, label=f"damping {damping:.1e}")
+        ax.axhline(damping, color="black", linestyle="--", linewidth=1.5, label=f"damping {damping:.1e}")
     ax.set(xlabel="index i", ylabel="eigenvalue λᵢ of the Gramian", title="Spectrum")
     ax.legend()
     return ax
@@ -105,7 +105,8 @@ def plot_shares(spectrum: Spectrum, *, ax: Axes | None = None) -> Axes:
     ax.set(
         xlabel="index i", ylabel="share of λᵢ", ylim=(0, 1), xlim=(1, max(spectrum.rank, 2)), title="Where eigenvalues come from"
     )
-    ax.legend(loc="lower left", fontsize=8)
+    # Beside the picture: the first eigenvalues are what matters in it.
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)
     return ax
 
 

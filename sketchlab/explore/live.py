@@ -13,7 +13,7 @@ __all__ = ["BLUE", "COLOURS", "DASHES", "GREEN", "GREY", "ORANGE", "PINK", "Live
 #: Patterns that keep curves apart without their colours, and what matplotlib calls them.
 DASHES = {"solid": "-", "dash": "--", "dashdot": "-.", "dot": ":", "longdash": (0, (8, 2)), "longdashdot": (0, (8, 2, 1, 2))}
 #: Colours of fields in plotly's and in matplotlib's spelling.
-SCALES = {"Viridis": "viridis", "Magma": "magma", "RdBu": "RdBu"}
+SCALES = {"Viridis": "viridis", "Magma": "magma", "RdBu_r": "RdBu_r"}
 #: Size of a live figure in pixels: two side by side on a laptop, one below the other on less.
 WIDTH, HEIGHT = 560, 340
 

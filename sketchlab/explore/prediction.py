@@ -9,7 +9,7 @@ from sketchlab.validation import InputError
 
 
 class Prediction(widgets.VBox):
-    """Radio buttons that record a prediction until the experiment answers.
+    """Buttons that record a prediction until the experiment answers.
 
     Parameters
     ----------
@@ -22,8 +22,8 @@ class Prediction(widgets.VBox):
         options = list(options)
         if len(set(options)) < max(2, len(options)):
             raise InputError(f"options = {options}: a prediction needs two different answers at least.")
-        self._choice = widgets.RadioButtons(options=options, value=None, layout={"width": "auto"})
-        self._choice.add_class("sketchlab-prediction")
+        # Each button is a stop of the Tab key. JupyterLab takes the arrow keys that radio buttons need.
+        self._choice = widgets.ToggleButtons(options=options, value=None, style={"button_width": "auto"})
         super().__init__([widgets.HTML(f"<b>Your prediction.</b> {html.escape(question)}"), self._choice])
 
     @property

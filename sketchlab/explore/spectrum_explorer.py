@@ -385,7 +385,7 @@ class SpectrumExplorer(Explorer):
         if problem.dim == 1:
             live = figure("", axes[0], {"title": "∂u/∂θ · vᵢ"}, [line("eigenfunction", BLUE)])
         else:
-            live = figure("", *axes, [heatmap("RdBu")])
+            live = figure("", *axes, [heatmap("RdBu_r")])
         former, self.eigenfunction_figure = self.eigenfunction_figure, live
         self._panels.children = [self.spectrum_figure, self.error_figure, self.memory_figure, live]
         if former is not None:

@@ -60,8 +60,7 @@ def test_the_start_notebook_runs_whole_and_answers(lab, page):
     assert page.locator(".jp-OutputArea-output [data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     until(page, lambda: drawn(page, "sketched") == 80)
     until(page, lambda: drawn(page, "loss") == 0)
-    press_run = page.locator(".jp-OutputArea-output:has(.widget-vbox)").nth(1).get_by_role("button", name="Run").first
-    press_run.click()
+    page.locator(".jp-OutputArea-output").get_by_role("button", name="Run").first.click()
     until(page, lambda: (drawn(page, "loss") or 0) > 10)
     assert kernel_state(page, "training.error, spectrum.error") == "(None, None)"
 
