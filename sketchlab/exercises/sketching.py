@@ -283,8 +283,8 @@ def check_04_hard_spectrum(answer):
         )
         need(
             together > 0.4 * (size - rank),
-            f"{found} The eigenvalues after the first k fall quickly: all of them together are {together:.1f} λ_(k+1).",
-            "A random vector hits every eigenvector alike. To outvote the leading ones, the others must keep their weight.",
+            f"{found} The eigenvalues after the first k fall too quickly: all of them together are {together:.1f} λ_(k+1).",
+            "A random vector hits every eigenvector alike. Which tail has a sum that is many times its largest member?",
         )
         need(
             False,

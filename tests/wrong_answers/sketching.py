@@ -121,7 +121,7 @@ WRONG = {
     ],
     "check_04_hard_spectrum": [
         (lambda n, k: np.ones(n), "as large as λ₁"),
-        (lambda n, k: 1 / _index(n), "fall quickly"),
+        (lambda n, k: 1 / _index(n), "fall too quickly"),
         (lambda n, k: np.where(_index(n) <= k, 1, 0.5), "no sketch is so bad"),
         (lambda n, k: np.where(_index(n) <= 1, 1, 1e-3), "fall down to it"),
         (lambda n, k: np.where(_index(n) <= k, 1, 0), "not positive"),
