@@ -3,6 +3,7 @@
 Set SKETCHLAB_SCREENSHOTS to a folder to keep the pictures that the README shows.
 """
 
+import ast
 import os
 from pathlib import Path
 
@@ -60,7 +61,7 @@ def test_the_start_notebook_runs_whole_and_answers(lab, page):
     assert page.locator(".jp-OutputArea-output [data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     until(page, lambda: drawn(page, "sketched") == 80)
     until(page, lambda: drawn(page, "loss") == 0)
-    page.locator(".jp-OutputArea-output").get_by_role("button", name="Run").first.click()
+    page.locator(".jp-OutputArea-output").get_by_role("button", name="Run", exact=True).first.click()
     until(page, lambda: (drawn(page, "loss") or 0) > 10)
     assert kernel_state(page, "training.error, spectrum.error") == "(None, None)"
 
@@ -186,6 +187,8 @@ def test_settings_are_copied(notebook):
     handle.focus()
     handle.press("ArrowRight")
     until(page, lambda: kernel_state(page, "e.controls['scale'].value") != "1.0")
+    # The kernel knows of it first, then the page.
+    until(page, lambda: ast.literal_eval(kernel_state(page, "e.code")) in output(page).inner_text())
     press(page, "Copy settings")
     until(page, lambda: output(page).get_by_role("button", name="Copied").count() == 1)
     assert repr(page.evaluate("navigator.clipboard.readText()")) == kernel_state(page, "e.code")
