@@ -1,6 +1,6 @@
 """Checks of notebook 06, a million parameters."""
 
-from sketchlab.exercises.checking import as_numbers, close, exercise, need
+from sketchlab.exercises.checking import Wrong, as_numbers, close, exercise, need
 
 #: Bytes of a number in float64.
 FLOAT64 = 8
@@ -59,8 +59,7 @@ def check_06_parameters(answer):
             "Your function has one hidden layer too few.",
             "depth counts hidden layers; the output is not one of them.",
         )
-        need(
-            False,
+        raise Wrong(
             f"For dim = {dim}, width = {width}, depth = {depth} you find {value:,.0f} parameters, and that is not so.",
             "Write down the shape of every weight matrix and of every bias for dim = 1, width = 2, depth = 2, and add up.",
         )
@@ -116,8 +115,7 @@ def check_06_memory(answer):
             "The two matrices Q and B lie side by side: their sizes add up.",
         )
         which = ["G", "J", "the sketch"][right.index(False)]
-        need(
-            False,
+        raise Wrong(
             f"For N = {rows}, P = {parameters}, k = {rank} and {size} bytes a number your bytes of {which} are wrong.",
             "Rows times columns of each matrix, times the bytes of a number.",
         )
@@ -176,8 +174,7 @@ def check_06_largest_width(answer):
             "Your function refuses a G that fits to the last byte.",
             "Memory is enough if it is at least as large as G.",
         )
-        need(
-            False,
+        raise Wrong(
             f"For {memory:.3g} bytes, dim = {dim} and depth = {depth} you find the width {value:g}, and that is not so.",
             "Let the width grow from 1 as long as the G of the next one fits.",
         )

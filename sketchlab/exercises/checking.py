@@ -54,6 +54,15 @@ def need(condition, says: str, hint: str) -> None:
         raise Wrong(says, hint)
 
 
+def need_none(found: np.ndarray, right, mistakes, where: str, tolerance: float) -> None:
+    """Raise `Wrong` if `found` is what one of the mistakes (value, what it looks like, hint) gives.
+
+    A mistake that makes no difference for the inputs at hand is passed over.
+    """
+    for value, what, hint in mistakes:
+        need(close(value, right) or not close(found, value, tolerance), f"{where} it looks as if {what}.", hint)
+
+
 def exercise(check: Callable) -> Callable[[Callable], Verdict]:
     """Turn a function that tries an answer and raises `Wrong` into a check that returns a `Verdict`.
 

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.exercises.checking import as_numbers, close, exercise, need
+from sketchlab.exercises.checking import as_numbers, close, exercise, need, need_none
 
 #: Functions u of one point x (1,), with u and u″ at a number t. None of them solves the equation.
 KNOWN = {
@@ -37,8 +37,7 @@ def check_01_residual(answer):
             (right**2, "it is the square of the residual", "Squares come later, in the loss."),
             (-right, "all signs are turned round", "Same loss, but asked is left-hand side minus right."),
         ]  # fmt: skip
-        for mistake, what, hint in mistakes:
-            need(not close(found, mistake, TOLERANCE), f"For u = {name} it looks as if {what}.", hint)
+        need_none(found, right, mistakes, f"For u = {name}", TOLERANCE)
         need(
             close(found, right, TOLERANCE),
             f"For u = {name} at x = {PLACES[0]} your residual is {found[0]:.6g}; it differs from −u″ + u − x.",
@@ -81,11 +80,7 @@ def check_01_loss(answer):
             (total(w * m * np.mean(np.abs(r)) for r, w, m in pairs),
              "absolute values stand in place of squares", "‖r‖² is a sum of squares."),
         ]  # fmt: skip
-        if len(counts) == 1:
-            # With a single condition there is one number of points only.
-            mistakes = [mistake for mistake in mistakes if "same number" not in mistake[1]]
-        for mistake, what, hint in mistakes:
-            need(not close(found, mistake, TOLERANCE), f"For {len(counts)} condition(s) it looks as if {what}.", hint)
+        need_none(found, right, mistakes, f"For {len(counts)} condition(s)", TOLERANCE)
         need(
             close(found, right, TOLERANCE),
             f"For {len(counts)} condition(s) your loss differs: {float(found):.6g}.",
@@ -102,7 +97,6 @@ def check_01_left_over(answer):
         found = as_numbers(answer(eigenvalues, steps), (count,), "the factors")
         ratio = eigenvalues / eigenvalues[0]
         right = (1 - ratio) ** steps
-        # What is the same number for no step or one is told apart by the inputs with more of them.
         mistakes = [
             (ratio**steps, "λᵢ/λ₁ itself is taken for the factor", "A step takes this part away: what does it leave?"),
             ((1 - eigenvalues) ** steps, "λᵢ is not divided by λ₁", "The step length is 1/λ₁, not 1."),
@@ -115,12 +109,7 @@ def check_01_left_over(answer):
             (1 - right, "it is the part that is gone", "Asked is the part that is left."),
             (np.exp(-steps * ratio), "an exponential stands for the power", "Near, but λ₁ itself is done after one step."),
         ]  # fmt: skip
-        for mistake, what, hint in mistakes:
-            need(
-                close(mistake, right) or not close(found, mistake, TOLERANCE),
-                f"For {count} eigenvalues and {steps} step(s) it looks as if {what}.",
-                hint,
-            )
+        need_none(found, right, mistakes, f"For {count} eigenvalues and {steps} step(s)", TOLERANCE)
         need(
             close(found, right, TOLERANCE),
             f"For {count} eigenvalues and {steps} step(s) the factors differ.",

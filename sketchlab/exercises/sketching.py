@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sketchlab.exercises.checking import as_numbers, close, exercise, need
+from sketchlab.exercises.checking import Wrong, as_numbers, close, exercise, need
 from sketchlab.sketch import OVERSAMPLING
 
 #: How many times the best error a sketch of a hard spectrum has to miss.
@@ -60,8 +60,7 @@ def _as_basis(value, jacobian, test_matrix):
         "Your columns are not orthonormal: their lengths are not 1.",
         "The last thing to do is to orthonormalize what Jᵀ returned.",
     )
-    need(
-        False,
+    raise Wrong(
         "Your columns have length 1, but they are not perpendicular to each other.",
         "Dividing by lengths is not enough: a QR factorization also subtracts from each column what it shares with those before.",
     )
@@ -93,8 +92,7 @@ def check_04_range_finder(answer):
             "Your function returns the same Q for another test matrix.",
             "A sketch looks at J through its products with Ω alone: Q must come from GΩ.",
         )
-        need(
-            False,
+        raise Wrong(
             f"For J of shape {jacobian.shape} and Ω of shape {test_matrix.shape} your Q does not span range(GΩ).",
             "Every column of JᵀJΩ must be a combination of your columns: compare Q(QᵀY) with Y.",
         )
@@ -166,8 +164,7 @@ def check_04_ritz(answer):
                 f"The large singular values are right, the small ones are not: {s[-1]:.1e} where {expected[-1]:.1e} is expected.",
                 "BᵀB squares singular values, and half of the digits are gone. Decompose B itself.",
             )
-            need(
-                False,
+            raise Wrong(
                 "Your singular values are not those of B = JQ.",
                 "Multiply J by the basis, and decompose the (N, l) matrix that you get.",
             )
@@ -215,8 +212,7 @@ def check_04_power_iterations(answer):
             f"For q = {q} your Q is that of q = 0.",
             "Does each round start from the result of the round before, or again from Ω?",
         )
-        need(
-            False,
+        raise Wrong(
             f"For J of shape {jacobian.shape} and q = {q} your Q does not span range(G^(q+1) Ω).",
             "A round is J and then Jᵀ, with an orthonormalization after each.",
         )
@@ -286,8 +282,7 @@ def check_04_hard_spectrum(answer):
             f"{found} The eigenvalues after the first k fall too quickly: all of them together are {together:.1f} λ_(k+1).",
             "A random vector hits every eigenvector alike. Which tail has a sum that is many times its largest member?",
         )
-        need(
-            False,
+        raise Wrong(
             f"{found} The tail is flat, as it should be, but the first k eigenvalues fall down to it: λ_k is "
             f"{eigenvalues[rank - 1] / following:.1f} λ_(k+1).",
             "What the sketch gets wrong has to be large. How large may all of the first k be?",

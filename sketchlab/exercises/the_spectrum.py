@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sketchlab.exercises.checking import as_numbers, close, exercise, need
+from sketchlab.exercises.checking import Wrong, as_numbers, close, exercise, need
 
 
 @exercise
@@ -49,8 +49,7 @@ def check_03_effective_dimension(answer):
             "Your function adds up the eigenvalues before it divides.",
             "Each eigenvalue gets a fraction of its own; the sum comes last.",
         )
-        need(
-            False,
+        raise Wrong(
             f"For {size} eigenvalues and damping {damping:g} your result differs from Σ λ / (λ + μ).",
             "Work it out by hand for the eigenvalues 4, 1, 0.25 and μ = 1.",
         )
@@ -95,8 +94,7 @@ def check_03_above_the_floor(answer):
             "Your function compares singular values with a floor for eigenvalues.",
             "Turn the singular values into eigenvalues first.",
         )
-        need(
-            False,
+        raise Wrong(
             f"For {len(s)} singular values from {s[0]:g} down to {s[-1]:.0e}, squared = {squared}, your count is {value:g}.",
             "Compare every eigenvalue sᵢ² with the floor, and add up how many are above it.",
         )
@@ -151,8 +149,7 @@ def check_03_decay_rate(answer):
             "Your index starts at 0.",
             "The largest eigenvalue is λ₁: its index is 1.",
         )
-        need(
-            False,
+        raise Wrong(
             "For eigenvalues that scatter about the law your numbers are not those of least squares on the logarithm.",
             "Take the logarithm of λᵢ = c e^(−a i): which line in i is it? Fit that line, to all eigenvalues, without weights.",
         )
@@ -204,8 +201,7 @@ def check_03_bernstein(answer):
             "Your function takes absolute values too early.",
             "Add the two complex numbers first, and take the absolute value of their sum.",
         )
-        need(
-            False,
+        raise Wrong(
             f"At z = {z[0]:.2g} your ρ is {value[0]:.6g}, and it differs from |z + √(z² − 1)| there or elsewhere.",
             "Check with a number you know: z = (ρ + 1/ρ)/2 is on the ellipse of ρ, so z = 1.25 has ρ = 2.",
         )
