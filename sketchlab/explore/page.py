@@ -52,14 +52,17 @@ class Page(anywidget.AnyWidget):
             el.append(button);
             const say = kind => model.send({ kind });
             const live = () => say(document.hidden ? "hidden" : "here");
-            const leave = () => say("gone");
+            const leave = () => {
+                // A page that goes turns hidden right after it has said goodbye, and would be waited for.
+                document.removeEventListener("visibilitychange", live);
+                say("gone");
+            };
             const timer = setInterval(live, 1000 * model.get("pulse"));
             document.addEventListener("visibilitychange", live);
             window.addEventListener("pagehide", leave);
             live();
             return () => {
                 clearInterval(timer);
-                document.removeEventListener("visibilitychange", live);
                 window.removeEventListener("pagehide", leave);
                 leave();
             };
