@@ -1,12 +1,14 @@
 """What explorers are made of: controls, work in the background, the page's signs of life, the cache, twins of live figures."""
 
 import asyncio
+import dataclasses
 import os
 import stat
 import subprocess
 import sys
 import threading
 import time
+import types
 
 import matplotlib
 import numpy as np
@@ -70,6 +72,14 @@ def test_a_problem_is_always_the_same_object():
     assert ProblemChoice("heat_1d").problem is ProblemChoice("heat_1d").problem
     assert ProblemChoice(PROBLEMS["heat_1d"]()).spelled == "heat_1d"
     assert ProblemChoice("heat_1d").spelled == "'heat_1d'"
+
+
+def test_a_problem_of_ones_own_is_spelled_as_the_notebook_calls_it(monkeypatch):
+    mine = dataclasses.replace(PROBLEMS["heat_1d"](), name="my problem")
+    assert ProblemChoice(mine).spelled == "my_problem"
+    notebook = types.SimpleNamespace(user_ns={"other": 1, "_": mine, "bar": mine})
+    monkeypatch.setattr("sketchlab.explore.explorer.get_ipython", lambda: notebook)
+    assert ProblemChoice(mine).spelled == "bar"
 
 
 def test_the_same_text_is_the_same_optimizer():

@@ -50,6 +50,7 @@ def check_01_loss(answer):
     """Try loss(residuals, weights, measures) on one, two and three conditions of different length."""
     random = np.random.default_rng(1)
     for counts in ((5,), (7, 3), (40, 2, 9)):
+        points = ", ".join(map(str, counts))
         residuals = [random.normal(size=count) for count in counts]
         weights, measures = random.uniform(2, 12, len(counts)), random.uniform(0.2, 0.8, len(counts))
         found = as_numbers(answer(residuals, list(weights), list(measures)), (), "the loss")
@@ -80,10 +81,10 @@ def check_01_loss(answer):
             (total(w * m * np.mean(np.abs(r)) for r, w, m in pairs),
              "absolute values stand in place of squares", "‖r‖² is a sum of squares."),
         ]  # fmt: skip
-        need_none(found, right, mistakes, f"For {len(counts)} condition(s)", TOLERANCE)
+        need_none(found, right, mistakes, f"For n_c = {points}", TOLERANCE)
         need(
             close(found, right, TOLERANCE),
-            f"For {len(counts)} condition(s) your loss differs: {float(found):.6g}.",
+            f"For n_c = {points} your loss differs: {float(found):.6g}.",
             "Compare with one row by hand: what does one residual of condition c add to the loss?",
         )
 
@@ -109,9 +110,9 @@ def check_01_left_over(answer):
             (1 - right, "it is the part that is gone", "Asked is the part that is left."),
             (np.exp(-steps * ratio), "an exponential stands for the power", "Near, but λ₁ itself is done after one step."),
         ]  # fmt: skip
-        need_none(found, right, mistakes, f"For {count} eigenvalues and {steps} step(s)", TOLERANCE)
+        need_none(found, right, mistakes, f"For {count} eigenvalues and steps = {steps}", TOLERANCE)
         need(
             close(found, right, TOLERANCE),
-            f"For {count} eigenvalues and {steps} step(s) the factors differ.",
+            f"For {count} eigenvalues and steps = {steps} the factors differ.",
             "Write down what one step does to the error along one eigenvector. Then take n of them.",
         )

@@ -313,9 +313,13 @@ class ProblemChoice(Choice):
 
     @property
     def spelled(self) -> str:
-        """The problem in Python: a name in quotes from the catalogue; one's own as a variable of its name."""
-        own = self._own is not None and self.value == self._own.name
-        return re.sub(r"\W", "_", self.value) if own else repr(self.value)
+        """The problem in Python: a name in quotes from the catalogue; one's own as its variable in the notebook, or its name."""
+        if self._own is None or self.value != self._own.name:
+            return repr(self.value)
+        shell = get_ipython()
+        variables = [] if shell is None else [name for name, value in shell.user_ns.items() if value is self._own]
+        # What IPython remembers as an output begins with an underscore.
+        return next((name for name in variables if not name.startswith("_")), re.sub(r"\W", "_", self.value))
 
 
 @functools.cache

@@ -161,7 +161,9 @@ class SpectrumExplorer(Explorer):
             "power_iterations": Number("power iterations", 0, 4, 0, help="q: each sharpens the decay that the sketch sees"),
             "seed": Number("seed", 0, 999, 0, help="Of parameters, points and test matrix"),
             "rank": Number("rank k", 1, LARGEST_RANK, 80, live=True, help="Eigenvalues that the sketch keeps"),
-            "damping": Number("damping", 1e-16, 1.0, 1e-8, log=True, live=True, help="μ / λ₁: directions well below stand still"),
+            "damping": Number(
+                "damping μ/λ₁", 1e-16, 1.0, 1e-8, log=True, live=True, help="In units of λ₁: directions well below stand still"
+            ),
             "eigenfunction": Number("eigenfunction i", 1, LARGEST_RANK, 1, live=True, help="Which eigenvector is drawn"),
         }
         super().__init__(controls, choices)

@@ -271,7 +271,9 @@ class TrainingExplorer(Explorer):
         """Show what has changed, as often as a browser can follow, and all of it at the end."""
         if not more or self._frames.ready():
             self._draw_curves()
-            self._say(self._waiting_note() + self._report(more), "running" if more else "paused")
+            waits = self._session.left and not self.trainer.broken
+            state = "running" if more else "paused" if waits else "idle"
+            self._say(self._waiting_note() + self._report(more), state)
         if not more or self._eigenvalues.ready():
             self._draw_spectrum()
         if not more or self._fields.ready():
@@ -329,15 +331,17 @@ class TrainingExplorer(Explorer):
             ],
         )
         curves = [line("loss", BLUE)] + ([] if self._exact is None else [line("relative L2 error", ORANGE, "dash")])
-        self.convergence_figure = figure("Convergence", {"title": "steps"}, log_axis(""), curves)
+        self.convergence_figure = figure("Convergence", {"title": "steps"}, log_axis("loss; relative error"), curves)
         names = [{"title": name} for name in problem.axes[:2]]
-        judged = "Error |u − u*|" if self._exact is not None else "Residual |r| of the first condition"
+        judged, size = (
+            ("Error |u − u*|", "|u − u*|") if self._exact is not None else ("Residual |r| of the first condition", "|r|")
+        )
         first = "Solution u" if problem.outputs == 1 else f"Solution, the first of {problem.outputs} functions"
         first += ", other axes at their middle" if problem.dim > 2 else ""
         if problem.dim == 1:
             curves = [line("network", BLUE)] + ([] if self._exact is None else [line("exact", GREY, "dash")])
             self.solution_figure = figure(first, names[0], {"title": "u"}, curves)
-            self.error_figure = figure(judged, names[0], log_axis(""), [line(judged, ORANGE)])
+            self.error_figure = figure(judged, names[0], log_axis(size), [line(judged, ORANGE)])
         else:
             self.solution_figure = figure(first, *names, [heatmap("Viridis")])
             self.error_figure = figure(f"log₁₀ of the {judged[0].lower()}{judged[1:]}", *names, [heatmap("Magma")])

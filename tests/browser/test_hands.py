@@ -235,7 +235,7 @@ def test_a_mistake_in_an_equation_is_said_below_it(notebook):
     text.press("Tab")
     until(page, lambda: says(page, "Press Run"))
     press(page, "Run")
-    until(page, lambda: says(page, "paused"), 2 * WAIT)
+    until(page, lambda: says(page, "idle · step 150"), 2 * WAIT)
     assert kernel_state(page, "str(e.error)") == "'None'" and drawn(page, "loss") == 150
     keep(page, "equation")
 
