@@ -20,7 +20,8 @@ WIDTH, HEIGHT = 560, 340
 
 def log_axis(title: str, **options) -> dict:
     """Describe a logarithmic axis that prints powers of ten."""
-    return {"type": "log", "title": title, "exponentformat": "power", "nticks": 8} | options
+    # With more of them plotly prints digits between the powers where there is no room for them.
+    return {"type": "log", "title": title, "exponentformat": "power", "nticks": 5} | options
 
 
 def figure(title: str, x_axis: dict, y_axis: dict, traces: list, **layout) -> LiveFigure:

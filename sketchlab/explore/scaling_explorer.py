@@ -135,6 +135,7 @@ class ScalingExplorer(Explorer):
 
     def _make_figures(self):
         panels = []
+        sizes = log_axis("parameters P", dtick=1, range=np.log10([self._size(WIDTHS[0]) / 1.2, self._size(WIDTHS[-1]) * 1.2]))
         for title, axis in (("Time of a step", "seconds"), ("Memory of a step", "GB")):
             traces = []
             for name, route in ROUTES.items():
@@ -148,13 +149,14 @@ class ScalingExplorer(Explorer):
                 GREEN,
                 mode="markers+text",
                 marker={"symbol": "x", "size": 10, "color": GREEN},
-                textposition="top center",
+                # Crossings lie near each other where there are few points.
+                textposition=["top left", "bottom right", "top right"],
             )
             traces += [
                 last if axis == "seconds" else line("memory at hand", GREEN, "dot"),
                 line("a million parameters", GREY, "longdash"),
             ]
-            panels.append(figure(title, log_axis("parameters P", dtick=1), log_axis(axis, dtick=1), traces))
+            panels.append(figure(title, sizes, log_axis(axis, dtick=1), traces, showlegend=True))
         former = self.figures
         self.time_figure, self.memory_figure = panels
         self._panels.children = panels

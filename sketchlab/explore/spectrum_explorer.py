@@ -252,7 +252,8 @@ class SpectrumExplorer(Explorer):
         )
         bars = go.Bar(
             orientation="h",
-            textangle=0,
+            textposition="outside",
+            cliponaxis=False,
             marker={"color": [BLUE, GREY, GREY]},
             hovertemplate="%{x:.3g} MB<extra></extra>",
             name="memory",

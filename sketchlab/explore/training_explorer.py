@@ -45,8 +45,8 @@ class Session:
     stale : bool
     optimizer : Optimizer or None
         What the controls described at the last step.
-    left : int
-        Steps to take.
+    until : int
+        The step to pause at.
     switched : bool
         Whether steps were taken with more than one optimizer.
     eigenvalues : (r,) or None
@@ -59,9 +59,19 @@ class Session:
     trainer: Trainer | None = None
     stale: bool = False
     optimizer: Optimizer | None = None
-    left: int = 0
+    until: int = 0
     switched: bool = False
     eigenvalues: np.ndarray | None = None
+
+    @property
+    def taken(self) -> int:
+        """Steps taken."""
+        return 0 if self.trainer is None or self.stale else len(self.trainer.records)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether there are steps to take, and sense in it."""
+        return self.taken < self.until and not (self.taken and self.trainer.broken)
 
 
 class TrainingExplorer(Explorer):
@@ -135,14 +145,13 @@ class TrainingExplorer(Explorer):
         return super().code + (f".run_sync({taken})" if taken else "")
 
     def run(self) -> None:
-        """Train in the background for so many more steps as the control says, or until paused."""
-        if self._background.running:
-            return
-        self._start(self._value("steps"))
+        """Train in the background for so many steps from here as the control says, or until paused."""
+        self._start(lambda session: session.taken + self._value("steps"))
 
     def step(self) -> None:
-        """Take one step."""
-        self._start(1)
+        """Take one step, or one more than was asked for."""
+        running = self._background.running
+        self._start(lambda session: (session.until if running else session.taken) + 1)
 
     def reset(self) -> None:
         """Forget the run, and set the panels up for what the controls say."""
@@ -157,8 +166,8 @@ class TrainingExplorer(Explorer):
         if self._session is None:
             self._set_up()
         session = self._session
-        session.left = steps
-        while session.left > 0:
+        session.until = session.taken + steps
+        while session.taken < session.until:
             self._background.do(lambda: self._advance(session))
         if self.trainer is not None:
             self._draw(False)
@@ -220,14 +229,15 @@ class TrainingExplorer(Explorer):
     def _problem(self):
         return self.controls["problem"].problem
 
-    def _start(self, steps):
+    def _start(self, until):
+        """Train until the step that `until` finds for the session."""
         self.error = None
         if self._session is None:
             self._guard(self._set_up)
         if self.error is not None:
             return
         session = self._session
-        session.left = steps
+        session.until = until(session)
         compiled = self.trainer is not None and self._optimizer() is session.optimizer
         self._say("…" if compiled else f"compiling for width {session.network.width} …", "running")
         self._background.start(lambda: self._advance(session), self._draw)
@@ -260,19 +270,17 @@ class TrainingExplorer(Explorer):
             trainer.check_memory()
             session.optimizer = wanted
         small = trainer.rows * trainer.network.size * min(trainer.rows, trainer.network.size) <= FULL_WORK
-        if small and (self._spectra.ready() or session.left == 1):
+        if small and (self._spectra.ready() or session.taken == session.until - 1):
             # Of the parameters that the step starts from, as those that the step sees.
             session.eigenvalues = np.asarray(trainer.spectrum().eigenvalues)
         trainer.step()
-        session.left -= 1
-        return session.left > 0 and not trainer.broken
+        return session.unfinished
 
     def _draw(self, more):
         """Show what has changed, as often as a browser can follow, and all of it at the end."""
         if not more or self._frames.ready():
             self._draw_curves()
-            waits = self._session.left and not self.trainer.broken
-            state = "running" if more else "paused" if waits else "idle"
+            state = "running" if more else "paused" if self._session.unfinished else "idle"
             self._say(self._waiting_note() + self._report(more), state)
         if not more or self._eigenvalues.ready():
             self._draw_spectrum()
@@ -289,7 +297,8 @@ class TrainingExplorer(Explorer):
                 "logarithm of what can be negative; or try another seed or optimizer."
             )
         error = "" if last.relative_error is None else f", relative L2 error {last.relative_error:.2e}"
-        kept = f", rank {len(last.eigenvalues)}, damping μ = {last.damping:.0e}" if len(last.eigenvalues) else ""
+        rank = min(len(last.eigenvalues), self.network.size)
+        kept = f", rank {rank}, damping μ = {last.damping:.0e}" if rank else ""
         refused = "" if last.accepted else "; this step was refused, for every candidate raised the loss"
         return (
             f"step {last.step}, {last.seconds:.1f} s (compiled in {trainer.compile_seconds:.1f} s): loss {last.loss:.2e}{error}"
@@ -364,15 +373,15 @@ class TrainingExplorer(Explorer):
                 fill(trace, x, positive([getattr(record, name) for record in shown]))
 
     def _draw_spectrum(self):
-        last = self.trainer.records[-1]
-        whole, seen, rank, damping = self.spectrum_figure.data
-        count = len(last.eigenvalues)
-        values = last.eigenvalues[last.eigenvalues > 0]
+        last, whole = self.trainer.records[-1], self._session.eigenvalues
+        # The kernel matrix of more points than parameters has zeros behind the eigenvalues of G.
+        eigenvalues = last.eigenvalues[: self._session.network.size]
+        count, values = len(eigenvalues), eigenvalues[eigenvalues > 0]
+        every, seen, rank, damping = self.spectrum_figure.data
         with self.spectrum_figure.batch_update():
-            eigenvalues = self._session.eigenvalues
-            if eigenvalues is not None:
-                fill(whole, np.arange(1, eigenvalues.size + 1), positive(eigenvalues))
-            fill(seen, np.arange(1, count + 1), positive(last.eigenvalues))
+            if whole is not None:
+                fill(every, np.arange(1, whole.size + 1), positive(whole))
+            fill(seen, np.arange(1, count + 1), positive(eigenvalues))
             if values.size:
                 fill(rank, [count, count], [values.min(), values.max()])
                 fill(damping, [1, count], [last.damping] * 2)
