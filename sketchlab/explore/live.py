@@ -53,7 +53,7 @@ def fade(colour: str, opacity: float = 0.2) -> str:
 
 
 def fill(trace, x, y, **properties) -> None:
-    """Put data into a curve. Not a name: if a batch names some curves, the browser forgets the names of the others."""
+    """Put data into a curve."""
     trace.update(x=listed(x), y=listed(y), **properties)
 
 

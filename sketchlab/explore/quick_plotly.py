@@ -21,6 +21,7 @@ if _hidden:
 
 import plotly.basewidget  # noqa: E402  this is what loads nbformat
 import plotly.graph_objects as go  # noqa: E402
+from plotly.basedatatypes import Undefined  # noqa: E402
 
 if _hidden:
     del sys.modules[_CHECK]
@@ -56,7 +57,7 @@ class PlotlyInPage(anywidget.AnyWidget):
 
 
 class LiveFigure(go.FigureWidget):
-    """A FigureWidget that shares plotly.js with all others in its page."""
+    """A FigureWidget that shares plotly.js with all others in its page, and is there whole in a page that is opened later."""
 
     _esm = (
         _PLACE
@@ -77,6 +78,23 @@ class LiveFigure(go.FigureWidget):
     def __init__(self, *args, **options):
         _bring_plotly()
         super().__init__(*args, **options)
+
+    def get_state(self, key=None, drop_defaults=False):
+        """Return what a page needs to know: plotly would tell a page that is loaded again of the figure as it was made."""
+        state = super().get_state(key, drop_defaults)
+        # A widget is announced before it has any data.
+        if key is None and hasattr(self, "_data"):
+            for name, now in (("_widget_data", self._data), ("_widget_layout", self._layout_obj._props)):
+                state[name] = self.trait_metadata(name, "to_json")(now, self)
+        return state
+
+    def _send_update_msg(self, restyle_data, relayout_data, trace_indexes=None, source_view_id=None):
+        """Send a batch with a value for every curve: one that is left undefined is lost to a page that has not drawn it yet."""
+        whole = {
+            name: [self.data[i][name] if value is Undefined else value for i, value in zip(trace_indexes, values, strict=True)]
+            for name, values in restyle_data.items()
+        }
+        super()._send_update_msg(whole, relayout_data, trace_indexes, source_view_id)
 
 
 @functools.cache

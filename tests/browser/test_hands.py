@@ -17,6 +17,10 @@ from benchmarks.browser import kernel_state, open_notebook, restart_kernel, run_
 
 IMPORT = "import sketchlab as sl"
 WAIT = 60_000
+#: Name and numbers of x and of y of all curves of a page.
+LENGTHS = """() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(graph => graph.data).filter(
+    trace => trace.type !== 'heatmap'
+).map(trace => [trace.name, ...[trace.x, trace.y].map(values => (values?._inputArray ?? values ?? []).length)])"""
 
 
 def output(page, number=-1):
@@ -197,6 +201,18 @@ def test_closing_the_tab_leaves_no_task_behind(notebook):
             assert time.monotonic() < deadline, f"still running after step {ask('len(e.trainer.records)')}"
             time.sleep(0.5)
         assert 5 < int(ask("len(e.trainer.records)")) < 5000
+
+
+def test_a_page_that_is_loaded_again_shows_the_figures(notebook, lab, request):
+    # Moved before it is shown: a page learns of a figure by its changes.
+    page = notebook(IMPORT, "e = sl.explore.spectrum(width=16)\ne.set(rank=30)\ne.set(rank=20)\ne")
+    until(page, lambda: drawn(page, "sketched") == 20)
+    first = page.evaluate(LENGTHS)
+    assert all(x == y > 0 for name, x, y in first if name not in ("seen so far", "memory")), first
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    open_notebook(page, lab, f"{request.node.name}.ipynb")
+    until(page, lambda: drawn(page, "sketched") == 20)
+    assert page.evaluate(LENGTHS) == first
 
 
 def test_settings_are_copied(notebook):
