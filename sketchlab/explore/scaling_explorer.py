@@ -75,7 +75,7 @@ class ScalingExplorer(Explorer):
     title = "What a step costs as the network grows"
     look_for = (
         "Press <b>Run</b>: dots are measured, lines are a law fitted to them. Where do the lines cross? Move the <b>points</b>: "
-        "the kernel route is cheap while there are few of them."
+        "the kernel (dual) is cheap while there are few of them."
     )
     in_hand = "measurement"
     actions: ClassVar = {
@@ -89,9 +89,9 @@ class ScalingExplorer(Explorer):
             "problem": ProblemChoice(problem),
             "points": Number("points N", 32, 16384, 512, log=True, help="Collocation points"),
             "rank": Number("rank k", 1, 400, 64, help="Of the sketch; less where a network has fewer parameters"),
-            "largest_width": Number("largest", 8, 2048, 1000, log=True, help="Largest width that is measured"),
+            "largest_width": Number("largest width", 8, 2048, 1000, log=True, help="Largest width that is measured"),
             "seconds": Number(
-                "patience", 0.1, 60.0, 10.0, log=True, help="Longest step, in seconds, that is measured, not predicted"
+                "patience (s)", 0.1, 60.0, 10.0, log=True, help="Longest step, in seconds, that is measured, not predicted"
             ),
         }
         super().__init__(controls, choices)
@@ -222,23 +222,29 @@ class ScalingExplorer(Explorer):
         if more:
             self._say_next()
         else:
-            self._say(f"By the fitted laws, {says}." if says else "Nothing crosses yet.", "paused" if self._waiting else "idle")
+            self._say(
+                f"By the fitted laws, {says}." if says else "No two laws to compare yet.", "paused" if self._waiting else "idle"
+            )
 
     def _draw_crossings(self, grid, laws):
-        """Mark where the laws of two routes cross; return it in words."""
-        x, y, text = [], [], []
+        """Mark where the laws of two routes cross; return in words who is cheaper where."""
+        x, y, text, throughout = [], [], [], []
         for first, second in (("full", "dual"), ("full", "sketched"), ("dual", "sketched")):
             if first not in laws or second not in laws:
                 continue
             difference = np.log(laws[first] / laws[second])
-            for i in np.flatnonzero(difference[:-1] * difference[1:] < 0):
+            crossings = np.flatnonzero(difference[:-1] * difference[1:] < 0)
+            if not crossings.size:
+                cheaper, other = (second, first) if difference[0] > 0 else (first, second)
+                throughout.append(f"{cheaper} is cheaper than {other} at every P")
+            for i in crossings:
                 part = difference[i] / (difference[i] - difference[i + 1])
                 x.append(grid[i] ** (1 - part) * grid[i + 1] ** part)
                 y.append(np.exp(np.interp(np.log(x[-1]), np.log(grid), np.log(laws[first]))))
                 cheaper = second if difference[i + 1] > 0 else first
                 text.append(f"{cheaper} becomes cheaper than {first if cheaper == second else second}")
         fill(self.time_figure.data[-2], x, y, text=[f"P = {p:,.0f}" for p in x], hovertext=text)
-        return "; ".join(f"{words} at P = {p:,.0f}" for words, p in zip(text, x, strict=True))
+        return "; ".join([f"{words} at P = {p:,.0f}" for words, p in zip(text, x, strict=True)] + throughout)
 
     def _draw_memory_line(self):
         memory = memory_at_hand() / 1e9

@@ -88,8 +88,8 @@ class TrainingExplorer(Explorer):
     name = "training"
     title = "Training, step by step"
     look_for = (
-        "Press <b>Run</b>: the error falls while the eigenvalues move. Drag the <b>rank</b> during the run: the error stops "
-        "falling when the sketch ends above the damping."
+        "Press <b>Run</b>: the error falls while the eigenvalues move. With a sketch (sngd) drag the <b>rank</b> during "
+        "the run: the error stops falling when the sketch ends above the damping."
     )
     actions: ClassVar = {
         "run": ("play", "Train for so many steps, or until paused"),
