@@ -478,7 +478,11 @@ def test_a_race_goes_turn_by_turn(made):
     explorer.run_sync(4)
     assert sorted(len(lane.runs[0]) for lane in explorer.lanes) == [1, 1, 2]
     explorer.set(width=9)
-    assert "applies on Reset" in explorer.status.value
+    assert "width applies on Reset" in explorer.status.value
+    explorer.set(points=50)
+    assert "width, points apply on Reset" in explorer.status.value
+    explorer.set(width=4, points=40)
+    assert "on Reset" not in explorer.status.value
 
 
 def test_a_race_by_seconds_gives_everyone_as_much(made):

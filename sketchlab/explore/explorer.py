@@ -209,6 +209,14 @@ class Explorer:
     def _value(self, name: str):
         return self.controls[name].value
 
+    def _labels(self, names) -> list[str]:
+        return [self.controls[name].label for name in names]
+
+    def _waiting_note(self, begun_with: dict) -> str:
+        """Say which controls have moved since it was set up with these values, and apply on Reset."""
+        waiting = self._labels(name for name, value in begun_with.items() if value != self._value(name))
+        return f"{', '.join(waiting)} {'applies' if len(waiting) == 1 else 'apply'} on Reset. " if waiting else ""
+
     @contextlib.contextmanager
     def _moving(self):
         """Move controls in this block without answering to each."""

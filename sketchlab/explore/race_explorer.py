@@ -114,8 +114,8 @@ class RaceExplorer(Explorer):
             self._set_up()
             self._optimizers()
         else:
-            self._note = f"{', '.join(self.controls[name].label for name in sorted(names))}: applies on Reset. "
-            self._say(self._note)
+            self._note = self._waiting_note(self._raced)
+            self._say(self._note or "The controls say what is raced.")
 
     def _optimizers(self):
         """Return the optimizers that the controls name, by their text."""
@@ -128,7 +128,7 @@ class RaceExplorer(Explorer):
         return dict(zip(texts, optimizers, strict=True))
 
     def _line_up(self):
-        self._raced = {name: self._value(name) for name in ("equal", "budget", "seeds", "points")}
+        self._raced = {name: self._value(name) for name in self.controls}
         self._problem = self.controls["problem"].problem
         self._network = MLP(self._problem.dim, self._value("width"), self._value("depth"), self._problem.outputs)
         rows = LeastSquares(self._problem, self._network).rows(self._problem.sample(self._raced["points"], seed=0))

@@ -198,20 +198,12 @@ class TrainingExplorer(Explorer):
             return
         if "against" in names and self.trainer is not None:
             self._draw_curves()
-        note = self._waiting_note()
+        note = self._waiting_note(self._session.structure)
         if note:
             self._say(note)
         elif changed := self._labels(name for name in ("optimizer", *LIVE) if name in names):
             self._say(f"{self._limit_rank()}{', '.join(changed)}: from the next step on")
         self.buttons["reset"].button_style = "warning" if note else ""
-
-    def _waiting_note(self):
-        """Say which controls apply on Reset."""
-        waiting = self._labels(name for name, value in self._session.structure.items() if value != self._value(name))
-        return f"{', '.join(waiting)} {'applies' if len(waiting) == 1 else 'apply'} on Reset. " if waiting else ""
-
-    def _labels(self, names):
-        return [self.controls[name].label for name in names]
 
     def _sample(self):
         return self._session.problem.sample(self._session.structure["points"], seed=0)
@@ -281,7 +273,7 @@ class TrainingExplorer(Explorer):
         if not more or self._frames.ready():
             self._draw_curves()
             state = "running" if more else "paused" if self._session.unfinished else "idle"
-            self._say(self._waiting_note() + self._report(more), state)
+            self._say(self._waiting_note(self._session.structure) + self._report(more), state)
         if not more or self._eigenvalues.ready():
             self._draw_spectrum()
         if not more or self._fields.ready():
