@@ -331,8 +331,10 @@ class TrainingExplorer(Explorer):
                 line("damping μ", PINK, "dot"),
             ],
         )
-        curves = [line("loss", BLUE)] + ([] if self._exact is None else [line("relative L2 error", ORANGE, "dash")])
-        self.convergence_figure = figure("Convergence", {"title": "steps"}, log_axis("loss; relative error"), curves)
+        curves, measured = [line("loss", BLUE)], "loss"
+        if self._exact is not None:
+            curves, measured = [*curves, line("relative L2 error", ORANGE, "dash")], "loss; relative error"
+        self.convergence_figure = figure("Convergence", {"title": "steps"}, log_axis(measured), curves)
         names = [{"title": name} for name in problem.axes[:2]]
         judged, size = (
             ("Error |u − u*|", "|u − u*|") if self._exact is not None else ("Residual |r| of the first condition", "|r|")
