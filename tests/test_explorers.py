@@ -374,7 +374,8 @@ def test_a_diverging_run_stops_with_its_reason(made, monkeypatch):
     explorer = made("training")
     explorer.run_sync(1)
     monkeypatch.setattr(type(explorer.trainer), "broken", property(lambda self: len(self.records) >= 3))
-    explorer._start(50)
+    explorer.set(steps=50)
+    explorer.run()
     assert len(explorer.trainer.records) == 3
     assert "stopped: the loss was not a number" in explorer.status.value
 
