@@ -114,8 +114,7 @@ class RaceExplorer(Explorer):
             self._set_up()
             self._optimizers()
         else:
-            self._note = self._waiting_note(self._raced)
-            self._say(self._note or "The controls say what is raced.")
+            self._say(self._waiting_note(self._raced) or "The controls say what is raced.")
 
     def _optimizers(self):
         """Return the optimizers that the controls name, by their text."""
@@ -178,7 +177,7 @@ class RaceExplorer(Explorer):
         return self._next() is not None
 
     def _set_up(self):
-        self._table.value, self._note, self._last = "", "", None
+        self._table.value, self._last = "", None
         former, self._panels.children = self.figures, [self._table]
         for old in former:
             old.close()
@@ -219,7 +218,7 @@ class RaceExplorer(Explorer):
         text, seed = self._last
         done = "" if more or self._next() is not None else "Finished. "
         state = "running" if more else "paused" if self._next() else "idle"
-        self._say(f"{self._note}{done}Seed {seed}, last step by {text}.", state)
+        self._say(f"{self._waiting_note(self._raced)}{done}Seed {seed}, last step by {text}.", state)
 
     def _curves(self, lane):
         """Return x, and smallest, median and largest error over seeds at x: where some seeds have got, over those."""

@@ -64,9 +64,14 @@ class Session:
     eigenvalues: np.ndarray | None = None
 
     @property
+    def own_trainer(self) -> Trainer | None:
+        """The trainer, once it is that of this session."""
+        return None if self.stale else self.trainer
+
+    @property
     def taken(self) -> int:
         """Steps taken."""
-        return 0 if self.trainer is None or self.stale else len(self.trainer.records)
+        return 0 if self.own_trainer is None else len(self.own_trainer.records)
 
     @property
     def unfinished(self) -> bool:
@@ -129,7 +134,7 @@ class TrainingExplorer(Explorer):
     @property
     def trainer(self) -> Trainer | None:
         """The run in hand; None before the first step."""
-        return None if self._session is None or self._session.stale else self._session.trainer
+        return None if self._session is None else self._session.own_trainer
 
     @property
     def network(self) -> MLP:
@@ -146,12 +151,11 @@ class TrainingExplorer(Explorer):
 
     def run(self) -> None:
         """Train in the background for so many steps from here as the control says, or until paused."""
-        self._start(lambda session: session.taken + self._value("steps"))
+        self._start(self._value("steps"))
 
     def step(self) -> None:
         """Take one step, or one more than was asked for."""
-        running = self._background.running
-        self._start(lambda session: (session.until if running else session.taken) + 1)
+        self._start(1, on_top=self._background.running)
 
     def reset(self) -> None:
         """Forget the run, and set the panels up for what the controls say."""
@@ -221,15 +225,15 @@ class TrainingExplorer(Explorer):
     def _problem(self):
         return self.controls["problem"].problem
 
-    def _start(self, until):
-        """Train until the step that `until` finds for the session."""
+    def _start(self, steps, *, on_top=False):
+        """Take so many steps from here, or on top of those that are asked for."""
         self.error = None
         if self._session is None:
             self._guard(self._set_up)
         if self.error is not None:
             return
         session = self._session
-        session.until = until(session)
+        session.until = (session.until if on_top else session.taken) + steps
         compiled = self.trainer is not None and self._optimizer() is session.optimizer
         self._say("…" if compiled else f"compiling for width {session.network.width} …", "running")
         self._background.start(lambda: self._advance(session), self._draw)
@@ -289,7 +293,7 @@ class TrainingExplorer(Explorer):
                 "logarithm of what can be negative; or try another seed or optimizer."
             )
         error = "" if last.relative_error is None else f", relative L2 error {last.relative_error:.2e}"
-        rank = min(len(last.eigenvalues), self.network.size)
+        rank = len(self._seen())
         kept = f", rank {rank}, damping μ = {last.damping:.0e}" if rank else ""
         refused = "" if last.accepted else "; this step was refused, for every candidate raised the loss"
         return (
@@ -366,10 +370,12 @@ class TrainingExplorer(Explorer):
             for trace, name in zip(self.convergence_figure.data, ("loss", "relative_error"), strict=False):
                 fill(trace, x, positive([getattr(record, name) for record in shown]))
 
+    def _seen(self):
+        """Return the eigenvalues of G that the last step saw: a kernel matrix of more rows than parameters has zeros behind."""
+        return self.trainer.records[-1].eigenvalues[: self.network.size]
+
     def _draw_spectrum(self):
-        last, whole = self.trainer.records[-1], self._session.eigenvalues
-        # The kernel matrix of more points than parameters has zeros behind the eigenvalues of G.
-        eigenvalues = last.eigenvalues[: self._session.network.size]
+        last, whole, eigenvalues = self.trainer.records[-1], self._session.eigenvalues, self._seen()
         count, values = len(eigenvalues), eigenvalues[eigenvalues > 0]
         every, seen, rank, damping = self.spectrum_figure.data
         with self.spectrum_figure.batch_update():
