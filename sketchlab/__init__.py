@@ -28,6 +28,7 @@ from sketchlab.problems import PROBLEMS, Condition, Problem, boundary, face, int
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.resampling import RESAMPLINGS, Resampling, redraw, residual_adaptive
 from sketchlab.residuals import Jacobian, LeastSquares, from_matrix
+from sketchlab.setup import Setup
 from sketchlab.sketch import ROUTES, NestedSketch, co_range_finder, nested_sketch, range_finder, rayleigh_ritz, sketched_spectrum
 from sketchlab.spectra import (
     Decay,
@@ -85,6 +86,7 @@ __all__ = [
     "Problem",
     "Resampling",
     "Run",
+    "Setup",
     "Spectrum",
     "StepInfo",
     "Survey",

@@ -52,3 +52,10 @@ def check_real(name: str, value, low: float, high: float, *, open_low=False, ope
         brackets = "(" if open_low else "[", ")" if open_high else "]"
         raise InputError(f"{name} = {value!r} is not a number in {brackets[0]}{low:g}, {high:g}{brackets[1]}.")
     return float(value)
+
+
+def check_instance(name: str, value, kind: type, way_out: str):
+    """Return `value` if it is a `kind`, else raise `InputError` with what to write instead."""
+    if not isinstance(value, kind):
+        raise InputError(f"{name} = {value!r} is no {kind.__name__}: give {way_out}.")
+    return value

@@ -1,0 +1,115 @@
+"""What a computation starts from: a problem, a network, points, a seed, a type of numbers.
+
+Training, spectra, the command line and the explorers all begin here, so that the same five choices give the same points and
+the same first parameters everywhere, and whatever does not fit is said once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+
+from sketchlab.domains import Sampler, uniform
+from sketchlab.memory import memory_at_hand, rank_for
+from sketchlab.networks import MLP
+from sketchlab.problems import Problem
+from sketchlab.residuals import LeastSquares, Points
+from sketchlab.validation import InputError, check_instance, check_integer
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A problem and a network, with the points, the seed and the type of numbers to see them with.
+
+    Parameters
+    ----------
+    problem : Problem
+    network : network
+        See `sketchlab.networks`; `Problem.network` makes the usual one.
+    points : int or sequence of int
+        Collocation points, see `Problem.sample`.
+    seed : int
+        Decides the first parameters, the points and every random matrix.
+    dtype : str
+        "float64", or "float32" at the price of accuracy beyond about 1e-3.
+    sampler : callable
+        An entry of `SAMPLERS`, or your own: (n, dim, seed) -> (m, dim) in the unit cube.
+
+    Raises
+    ------
+    InputError
+        For whatever does not fit, a residual or a solution of the wrong kind among it: see the message.
+
+    Examples
+    --------
+    >>> setup = sl.Setup(sl.PROBLEMS["heat_1d"](), sl.MLP(2, width=8), points=100)
+    >>> setup.rows, setup.parameters, setup.theta().shape
+    (100, 105, (105,))
+    """
+
+    problem: Problem
+    network: MLP
+    points: int | Sequence[int] = 1000
+    seed: int = 0
+    dtype: str = "float64"
+    sampler: Sampler = uniform
+    least_squares: LeastSquares = field(init=False, repr=False)
+    #: N, residual rows.
+    rows: int = field(init=False, repr=False)
+
+    def __post_init__(self):
+        check_instance("problem", self.problem, Problem, 'sl.PROBLEMS["heat_1d"]() or sl.Problem(…)')
+        object.__setattr__(self, "seed", check_integer("seed", self.seed, 0, 2**32 - 1))
+        check_dtype(self.dtype)
+        # Traced now: what is wrong with a residual is said before anything is drawn or compiled.
+        object.__setattr__(self, "least_squares", LeastSquares(self.problem, self.network))
+        object.__setattr__(self, "rows", self.least_squares.rows(self.problem.sample(self.points, seed=0, sampler=self.sampler)))
+
+    @property
+    def parameters(self) -> int:
+        """P, the number of parameters."""
+        return self.network.size
+
+    @property
+    def largest_rank(self) -> int:
+        """Largest rank of a sketch that N, P and the memory at hand allow; 0 if none fits."""
+        itemsize = jnp.dtype(self.dtype).itemsize
+        return min(self.rows, self.parameters, rank_for(self.rows, self.parameters, itemsize, memory_at_hand()))
+
+    def keys(self, seed: int | None = None) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Return the random keys of a seed: for parameters, for an optimizer's first state or a sketch, and for steps."""
+        first, state, steps = jax.random.split(jax.random.key(self.seed if seed is None else seed), 3)
+        return first, state, steps
+
+    def draw(self, seed: int | None = None) -> Points:
+        """Draw the collocation points, (n_c, d) for each condition."""
+        drawn = self.problem.sample(self.points, seed=self.seed if seed is None else seed, sampler=self.sampler)
+        return as_arrays(drawn, self.dtype)
+
+    def theta(self, seed: int | None = None) -> jax.Array:
+        """Draw the first parameters (P,)."""
+        return self.network.init(key=self.keys(seed)[0], dtype=jnp.dtype(self.dtype))
+
+    def check_theta(self, theta) -> jax.Array:
+        """Return given parameters as an array (P,) of this dtype, or raise `InputError` if they do not fit the network."""
+        theta = jnp.asarray(theta, jnp.dtype(self.dtype))
+        if theta.shape != (self.parameters,):
+            raise InputError(f"theta has shape {theta.shape}, but the network has P = {self.parameters} parameters.")
+        return theta
+
+
+def as_arrays(points, dtype) -> Points:
+    """Hand points that were drawn on the host to JAX."""
+    return tuple(jnp.asarray(x, jnp.dtype(dtype)) for x in points)
+
+
+def check_dtype(name: str) -> None:
+    """Raise `InputError` if a type of numbers is unknown, or switched off."""
+    if name not in ("float64", "float32"):
+        raise InputError(f"dtype = {name!r} is not known: use 'float64' or 'float32'.")
+    if name == "float64" and not jax.config.read("jax_enable_x64"):
+        raise InputError(
+            "dtype = 'float64', but JAX has 64-bit numbers off: run jax.config.update('jax_enable_x64', True) "
+            "first, or ask for dtype='float32' and lose accuracy beyond about 1e-3."
+        )
