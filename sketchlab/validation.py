@@ -8,6 +8,8 @@ import difflib
 from collections.abc import Callable
 from numbers import Integral, Real
 
+import numpy as np
+
 
 class InputError(ValueError):
     """A value from outside that cannot be used; the message names it and says what to do."""
@@ -59,3 +61,10 @@ def check_instance(name: str, value, kind: type, way_out: str):
     if not isinstance(value, kind):
         raise InputError(f"{name} = {value!r} is no {kind.__name__}: give {way_out}.")
     return value
+
+
+def check_boolean(name: str, value) -> bool:
+    """Return `value` if it is True or False, else raise `InputError`."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name} = {value!r} is neither True nor False.")
+    return bool(value)

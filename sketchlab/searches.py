@@ -1,27 +1,32 @@
 """How far to go: given the spectrum of J, choose one step out of a family.
 
-With J = U S Vᵀ in hand, the Levenberg-Marquardt step d(μ) = -V (S² + μ)⁻¹ S Uᵀ r costs next to nothing for any μ, and
-so does what the linear model promises for it, so the right damping can be searched for instead of guessed. Both
-searches here take part in the same contract, `Search`.
+With J = U S Vᵀ known, the Levenberg-Marquardt step d(μ) = -V (S² + μ)⁻¹ S Uᵀ r costs next to nothing for any μ, and so does
+the loss that the linear model predicts for it. So the right damping can be searched for instead of guessed.
+
+A `Search` is a pair of functions, and owns its state: ``init(dtype) -> state`` and ``step(residual_at, loss, spectrum,
+remaining, drift, state) -> (Move, state)``, where residual_at maps a step (P,) to the residual after it. To add one, write a
+factory that returns a `Search` and enter it in `SEARCHES`.
 
 =========  =============  ========  ==========================================================
 symbol     name           shape     meaning
 =========  =============  ========  ==========================================================
-μ          damping        ()        Levenberg-Marquardt shift, in units of λ₁ = s₁² in a `Search`
+μ          damping        ()        Levenberg-Marquardt shift, in a search in units of λ₁ = s₁²
 e          drift          (P,)      part of the step that is given: momentum
 r̃          remaining      (N,)      r + Je, what is left to solve for
 =========  =============  ========  ==========================================================
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.gramian import Spectrum
-from sketchlab.validation import Catalogue, check_integer, check_real
+from sketchlab.strategies import Bound, Settings
+from sketchlab.validation import Catalogue, check_boolean, check_integer, check_real
 
 
 class Move(NamedTuple):
@@ -30,22 +35,41 @@ class Move(NamedTuple):
     Attributes
     ----------
     step : (P,)
-        To be added to theta; zeros if rejected.
-    damping : ()
-        μ / λ₁ to start the next search from.
+        To be added to theta; zeros if refused.
     loss : ()
         Loss after the step.
     accepted : () bool
+    damping : ()
+        μ / λ₁ of the step, or of the best one that was refused; 0 where there is none.
     """
 
     step: jax.Array
-    damping: jax.Array
     loss: jax.Array
     accepted: jax.Array
+    damping: jax.Array
 
 
-#: (residual_at, loss, spectrum, remaining, drift, damping) -> Move, where residual_at maps a step (P,) to the residual after it.
-Search = Callable[[Callable, jax.Array, Spectrum, jax.Array, jax.Array, jax.Array], Move]
+@dataclass(frozen=True)
+class Search:
+    """A way to choose a step.
+
+    Attributes
+    ----------
+    name : str
+    init : callable, (dtype) -> state
+        The state is a pytree of arrays; () for none.
+    step : callable, (residual_at, loss, spectrum, remaining, drift, state) -> (Move, state)
+    settings : dict
+        What it was made with, fit for JSON.
+    """
+
+    name: str
+    init: Callable[[Any], Any]
+    step: Callable[..., tuple[Move, Any]]
+    settings: dict[str, Any]
+
+    def __post_init__(self):
+        object.__setattr__(self, "settings", Settings(self.settings))
 
 
 class Probes(NamedTuple):
@@ -85,12 +109,12 @@ def probe(
     To second order r(θ + d) - (r + Jd) is half the second directional derivative of r along d, so a is the geodesic acceleration
     of Transtrum, Sethna 2012 (arXiv 1201.5885) by finite differences, with a step as long as d itself.
     """
-    s = spectrum.singular_values
+    s = spectrum.singular_values[None]
     shifted = s**2 + dampings[:, None]
-    coefficients = spectrum.left.T @ remaining
+    coefficients = (spectrum.left.T @ remaining)[None]
     left_over = dampings[:, None] / shifted
     predicted = jnp.sum(remaining**2) / 2 - jnp.sum(coefficients**2 * (1 - left_over**2), axis=1) / 2
-    steps = drift - _combine(spectrum.right, coefficients * s / shifted)
+    steps = drift[None] - _combine(spectrum.right, coefficients * s / shifted)
     residuals = jax.lax.map(residual_at, steps)
     losses = _losses(residuals)
     if geodesic:
@@ -114,8 +138,8 @@ def damping_path(
     """Search along the damping for the smallest μ whose actual reduction of the loss is at least `ratio` of the predicted one.
 
     Taking the smallest loss instead looks greedy and crawls: bold steps that barely lower the loss end lower. When no
-    candidate passes, the one with the lowest loss is taken; when none lowers the loss, the step is rejected and μ
-    grows.
+    candidate passes, the one with the lowest loss is taken; when none lowers the loss, the step is refused and μ grows. The
+    state is μ / λ₁, from ε² to 1 / ε.
 
     Parameters
     ----------
@@ -131,61 +155,80 @@ def damping_path(
         How often the gap, on a logarithmic scale, between the chosen candidate and the next smaller one is halved. Without it
         a step is up to a whole candidate too timid, and that costs digits: see docs/optimizer-notes.md.
     growth : float
-        Factor on μ after a rejected step.
+        Factor on μ after a refused step.
 
     Returns
     -------
     Search
 
+    Raises
+    ------
+    InputError
+        For an option out of its range.
+
     Notes
     -----
+    A step costs the residuals of `candidates` + `bisections` trial steps, with `geodesic` twice as many, and no product with J.
     A trust-region ratio with a low target, after Webb, Jerad, Cartis 2026 (arXiv 2607.02194).
+
+    Examples
+    --------
+    >>> sl.natural_gradient(search=sl.damping_path(ratio=0.5)).settings["search"].settings["ratio"]
+    0.5
     """
-    check_real("ratio", ratio, 0, 1, open_low=True, open_high=True)
-    check_real("decades", decades, 0, np.inf, open_low=True, open_high=True)
-    check_integer("candidates", candidates, 1)
-    check_integer("bisections", bisections, 0)
-    check_real("growth", growth, 1, np.inf, open_low=True, open_high=True)
+    settings = {
+        "ratio": check_real("ratio", ratio, 0, 1, open_low=True, open_high=True),
+        "geodesic": check_boolean("geodesic", geodesic),
+        "decades": check_real("decades", decades, 0, np.inf, open_low=True, open_high=True),
+        "candidates": check_integer("candidates", candidates, 1),
+        "bisections": check_integer("bisections", bisections, 0),
+        "growth": check_real("growth", growth, 1, np.inf, open_low=True, open_high=True),
+    }
+    return Search("damping path", _first_damping, Bound(_search_damping, **settings), settings)
+
+
+def _first_damping(dtype):
+    return jnp.full((), 0.1, dtype)
+
+
+def _search_damping(
+    residual_at, loss, spectrum, remaining, drift, damping, *, ratio, geodesic, decades, candidates, bisections, growth
+):
+    def evaluate(dampings):
+        scale = spectrum.singular_values[0] ** 2
+        probes = probe(residual_at, spectrum, remaining, drift, dampings * scale, geodesic=geodesic)
+        return probes, loss - probes.losses >= ratio * jnp.abs(loss - probes.predicted)
+
+    def halve(bracket, _):
+        low, high, step, step_loss = bracket
+        middle = jnp.sqrt(low * high)
+        probes, passes = evaluate(middle[None])
+        # An empty bracket has nothing to find, and a candidate that was taken without passing is no bound.
+        better = passes[0] & (low < high)
+        return (
+            jnp.where(better, low, middle),
+            jnp.where(better, middle, high),
+            jnp.where(better, probes.steps[0], step),
+            jnp.where(better, probes.losses[0], step_loss),
+        ), None
+
+    # Below ε² λ₁ a damping changes no digit of s² + μ that a singular value could carry; at λ₁ / ε every step is a tiny
+    # gradient step, and a larger damping could not find back.
+    epsilon = float(jnp.finfo(loss.dtype).eps)
     factors = np.logspace(-decades, decades, candidates) if candidates > 1 else np.ones(1)
-
-    def search(residual_at, loss, spectrum, remaining, drift, damping):
-        def evaluate(dampings):
-            scale = spectrum.singular_values[0] ** 2
-            probes = probe(residual_at, spectrum, remaining, drift, dampings * scale, geodesic=geodesic)
-            return probes, loss - probes.losses >= ratio * jnp.abs(loss - probes.predicted)
-
-        def halve(bracket, _):
-            low, high, step, step_loss = bracket
-            middle = jnp.sqrt(low * high)
-            probes, passes = evaluate(middle[None])
-            # An empty bracket has nothing to find, and a candidate that was taken without passing is no bound.
-            better = passes[0] & (low < high)
-            return (
-                jnp.where(better, low, middle),
-                jnp.where(better, middle, high),
-                jnp.where(better, probes.steps[0], step),
-                jnp.where(better, probes.losses[0], step_loss),
-            ), None
-
-        # Below ε² λ₁ a damping changes no digit of s² + μ that a singular value could carry; above λ₁ the step is a
-        # gradient step.
-        lowest = jnp.finfo(loss.dtype).eps ** 2
-        dampings = jnp.clip(damping * jnp.asarray(factors, loss.dtype), lowest, 1 / lowest)
-        probes, passes = evaluate(dampings)
-        found = jnp.any(passes)
-        best = jnp.where(found, jnp.argmax(passes), jnp.argmin(probes.losses))
-        low = jnp.where(found & (best > 0), dampings[best - 1], dampings[best])
-        bracket = low, dampings[best], probes.steps[best], probes.losses[best]
-        (_, chosen, step, step_loss), _ = jax.lax.scan(halve, bracket, length=bisections)
-        accepted = step_loss < loss
-        return Move(
-            step=jnp.where(accepted, step, 0),
-            damping=jnp.where(accepted, chosen, growth * damping),
-            loss=jnp.where(accepted, step_loss, loss),
-            accepted=accepted,
-        )
-
-    return search
+    dampings = jnp.clip(damping * jnp.asarray(factors, loss.dtype), epsilon**2, 1 / epsilon)
+    probes, passes = evaluate(dampings)
+    found = jnp.any(passes)
+    best = jnp.where(found, jnp.argmax(passes), jnp.argmin(probes.losses))
+    low = jnp.where(found & (best > 0), dampings[best - 1], dampings[best])
+    bracket = low, dampings[best], probes.steps[best], probes.losses[best]
+    (_, chosen, step, step_loss), _ = jax.lax.scan(halve, bracket, length=bisections)
+    accepted = step_loss < loss
+    move = Move(jnp.where(accepted, step, 0), jnp.where(accepted, step_loss, loss), accepted, chosen)
+    # A non-finite loss or J says nothing about the damping.
+    finite = jnp.isfinite(loss) & jnp.isfinite(spectrum.singular_values[0])
+    refused = jnp.where(finite, growth * damping, damping)
+    return move, jnp.clip(jnp.where(accepted, chosen, refused), epsilon**2, 1 / epsilon)
 
 
 def grid_search(loss_at: Callable, loss: jax.Array, direction: jax.Array, *, halvings: int = 30) -> Move:
@@ -199,9 +242,9 @@ def grid_search(loss_at: Callable, loss: jax.Array, direction: jax.Array, *, hal
     accepted = losses[best] < loss
     return Move(
         step=jnp.where(accepted, sizes[best] * direction, 0),
-        damping=jnp.zeros_like(loss),
         loss=jnp.where(accepted, losses[best], loss),
         accepted=accepted,
+        damping=jnp.zeros_like(loss),
     )
 
 
@@ -215,16 +258,20 @@ def step_grid(*, halvings: int = 30) -> Search:
     -----
     Müller, Zeinhofer 2023 (ENGD), Section 4; Best McKay, Kaur, Greif, Wetton 2025 (SNGD).
     """
-    check_integer("halvings", halvings, 0)
+    settings = {"halvings": check_integer("halvings", halvings, 0)}
+    return Search("step grid", _no_state, Bound(_search_grid, **settings), settings)
 
-    def search(residual_at, loss, spectrum, remaining, drift, damping):
-        s = spectrum.singular_values
-        kept = s**2 > jnp.finfo(s.dtype).eps * spectrum.right.shape[0] * s[0] ** 2
-        inverse = jnp.where(kept, 1 / jnp.where(kept, s, 1), 0)
-        direction = drift - spectrum.right @ (inverse * (spectrum.left.T @ remaining))
-        return grid_search(lambda d: jnp.sum(residual_at(d) ** 2) / 2, loss, direction, halvings=halvings)
 
-    return search
+def _no_state(dtype):
+    return ()
+
+
+def _search_grid(residual_at, loss, spectrum, remaining, drift, state, *, halvings):
+    s = spectrum.singular_values
+    kept = s**2 > float(jnp.finfo(s.dtype).eps) * spectrum.right.shape[0] * s[0] ** 2
+    inverse = jnp.where(kept, 1 / jnp.where(kept, s, 1), 0)
+    direction = drift - spectrum.right @ (inverse * (spectrum.left.T @ remaining))
+    return grid_search(lambda d: jnp.sum(residual_at(d) ** 2) / 2, loss, direction, halvings=halvings), state
 
 
 #: The ways to choose a step, by name.

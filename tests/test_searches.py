@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from oracles import damped_step, matrix_with
 
 import sketchlab as sl
-from sketchlab.damping import grid_search, probe
+from sketchlab.searches import grid_search, probe
 
 MATRIX = matrix_with(np.logspace(0, -3, 12), 20, 15)[0]
 RESIDUAL = jnp.asarray(np.random.default_rng(5).standard_normal(20))
@@ -25,9 +27,13 @@ def probes(dampings, residual_at=linear_residual, geodesic=False):
     return probe(residual_at, SPECTRUM, RESIDUAL, STILL, jnp.asarray(dampings), geodesic=geodesic)
 
 
-def search(residual_at, remaining=RESIDUAL, drift=STILL, damping=0.1, **options):
+def search_state(residual_at, remaining=RESIDUAL, drift=STILL, damping=0.1, **options):
     options = {"decades": 2, "candidates": 5, "bisections": 0} | options
-    return sl.damping_path(**options)(residual_at, LOSS, SPECTRUM, remaining, drift, jnp.asarray(damping))
+    return sl.damping_path(**options).step(residual_at, LOSS, SPECTRUM, remaining, drift, jnp.asarray(damping))
+
+
+def search(*arguments, **options):
+    return search_state(*arguments, **options)[0]
 
 
 def test_steps_solve_the_damped_normal_equations():
@@ -120,15 +126,64 @@ def test_drift_is_part_of_the_step():
 
 
 @pytest.mark.parametrize("value", [jnp.nan, jnp.inf, 1e9])
-def test_path_rejects_and_grows_the_damping_when_nothing_helps(value):
-    move = search(lambda step: 0 * RESIDUAL + value, growth=30, bisections=3)
+def test_path_refuses_and_grows_the_damping_when_nothing_helps(value):
+    move, state = search_state(lambda step: 0 * RESIDUAL + value, growth=30, bisections=3)
     assert not move.accepted
     assert jnp.all(move.step == 0)
     assert move.loss == LOSS
-    assert move.damping == pytest.approx(3.0)
+    assert state == pytest.approx(3.0)
+    # What is reported is the damping of a step that was tried, not the next one.
+    assert 1e-3 <= move.damping <= 10
 
 
-def test_path_passes_over_candidates_that_are_no_numbers():
+def test_a_damping_stays_between_its_limits_and_finds_back():
+    epsilon = np.finfo(float).eps
+    state = jnp.asarray(0.1)
+    for _ in range(40):
+        _, state = search_state(lambda step: 0 * RESIDUAL + 1e9, damping=state)
+    assert state == pytest.approx(1 / epsilon)
+    accepted = []
+    for _ in range(12):
+        move, state = search_state(linear_residual, damping=state, decades=3, candidates=7)
+        accepted.append(bool(move.accepted))
+    assert sum(accepted) >= 10 and state < 1e-6
+    for _ in range(20):
+        move, state = search_state(linear_residual, damping=state, decades=3, candidates=7)
+    assert epsilon**2 <= state
+
+
+def test_a_non_finite_loss_or_jacobian_leaves_the_damping_alone():
+    path = sl.damping_path()
+    nothing = SPECTRUM.singular_values * jnp.nan
+    for loss, spectrum in ((jnp.asarray(jnp.nan), SPECTRUM), (LOSS, replace(SPECTRUM, singular_values=nothing))):
+        move, state = path.step(linear_residual, loss, spectrum, RESIDUAL, STILL, jnp.asarray(0.1))
+        assert not move.accepted and state == pytest.approx(0.1)
+
+
+def test_a_search_owns_its_state():
+    assert sl.damping_path().init(jnp.float64) == pytest.approx(0.1)
+    assert sl.step_grid().init(jnp.float64) == ()
+    assert sl.damping_path() == sl.damping_path(ratio=0.25) != sl.damping_path(ratio=0.5)
+    assert hash(sl.damping_path()) == hash(sl.damping_path(ratio=0.25))
+
+
+def test_a_bend_longer_than_its_step_is_left_out():
+    left, right = SPECTRUM.left[:, 0], SPECTRUM.right[:, 1]
+    straight = probes([1e-4])
+    length = float(right @ straight.steps[0])
+
+    # What the model does not foresee is so large that the correction exceeds the step, though it would lower the loss.
+    def curved(step):
+        return linear_residual(step) + 200 * left * jnp.sign(length) * (right @ step)
+
+    bend = damped_step(MATRIX, curved(straight.steps[0]) - linear_residual(straight.steps[0]), 1e-4)
+    assert np.linalg.norm(bend) > float(jnp.linalg.norm(straight.steps[0]))
+    lower = jnp.sum(curved(straight.steps[0] + bend) ** 2) < jnp.sum(curved(straight.steps[0]) ** 2)
+    assert lower
+    np.testing.assert_allclose(probes([1e-4], curved, geodesic=True).steps, straight.steps, rtol=1e-12)
+
+
+def test_path_passes_over_non_finite_candidates():
     longest = float(LENGTHS[0])
     move = search(lambda step: jnp.where(jnp.linalg.norm(step) < 0.99 * longest, linear_residual(step), jnp.nan))
     assert move.accepted
@@ -149,7 +204,7 @@ def test_grid_contains_zero_so_an_ascent_direction_moves_nothing():
 
 
 def test_step_grid_moves_along_the_least_squares_solution():
-    move = sl.step_grid()(linear_residual, LOSS, SPECTRUM, RESIDUAL, STILL, jnp.asarray(0.1))
+    move = sl.step_grid().step(linear_residual, LOSS, SPECTRUM, RESIDUAL, STILL, ())[0]
     expected = -np.linalg.lstsq(np.asarray(MATRIX), np.asarray(RESIDUAL), rcond=1e-6)[0]
     np.testing.assert_allclose(move.step, expected, rtol=1e-7, atol=1e-9 * np.linalg.norm(expected))
 
@@ -158,7 +213,7 @@ def test_step_grid_cuts_directions_lost_in_rounding():
     matrix, left, right = matrix_with([1.0, 0.5, 1e-12], 6, 5)
     spectrum = sl.full_spectrum(sl.from_matrix(matrix))
     residual = jnp.asarray(left.sum(axis=1))
-    move = sl.step_grid()(lambda d: residual + matrix @ d, jnp.sum(residual**2) / 2, spectrum, residual, jnp.zeros(5), 0.1)
+    move = sl.step_grid().step(lambda d: residual + matrix @ d, jnp.sum(residual**2) / 2, spectrum, residual, jnp.zeros(5), ())[0]
     np.testing.assert_allclose(right.T @ move.step, [-1, -2, 0], atol=1e-6)
 
 
@@ -173,6 +228,7 @@ def test_step_grid_cuts_directions_lost_in_rounding():
         ({"bisections": -1}, "bisections = -1 is not a whole number of at least 0"),
         ({"decades": 0}, r"decades = 0 is not a number in \(0, inf\)"),
         ({"decades": -1.0}, "decades = -1.0"),
+        ({"geodesic": "no"}, "geodesic = 'no' is neither True nor False"),
         ({"growth": 1.0}, r"growth = 1.0 is not a number in \(1, inf\)"),
     ],
 )

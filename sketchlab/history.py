@@ -1,0 +1,204 @@
+"""What a training run leaves: a record for every step, their history as arrays, and the run itself."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sketchlab.networks import solve
+from sketchlab.optimizers import Optimizer
+from sketchlab.problems import Problem
+from sketchlab.setup import check_dtype
+
+#: Why a run ended, and what to do about it.
+STOP_REASONS = {
+    "steps": "it took the steps that it was given",
+    "seconds": "its time was up",
+    "tolerance": "the tolerance was reached",
+    "callback": "a callback asked for it",
+    "interrupted": "it was interrupted",
+    "error": "an exception was raised",
+    "solved": "the loss is zero",
+    "non-finite": (
+        "the loss or its derivatives were non-finite several steps in a row. Look for a division by zero, or for a root or a "
+        "logarithm near zero, in the residuals; or try another seed, or a smaller learning rate"
+    ),
+    "stalled": (
+        "many steps in a row were refused, for none lowered the loss. It may be as low as rounding errors allow; if not, try a "
+        "larger rank, other points, another search, or dtype='float64'"
+    ),
+}
+
+
+class TrainingWarning(UserWarning):
+    """A run ended early for a reason that needs attention."""
+
+
+class Record(NamedTuple):
+    """One step as it was taken: its number from 1, what the optimizer said, the held-out error, and seconds so far."""
+
+    step: int
+    loss: float
+    relative_error: float | None
+    damping: float
+    step_norm: float
+    accepted: bool
+    finite: bool
+    seconds: float
+    eigenvalues: np.ndarray
+    sketch_error: float
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened, an entry for each step.
+
+    Attributes
+    ----------
+    loss : (n,)
+        ½‖r‖² after the step; for Adam, before it.
+    relative_error : (n,) or None
+        ‖u - u*‖ / ‖u*‖ in L2 on held-out points; ‖u‖ alone where u* is zero; None for a problem without a known solution.
+    damping : (n,)
+        μ of the step, or of the best one that was refused; 0 where there is none.
+    step_norm : (n,)
+    accepted, finite : (n,) bool
+    seconds : (n,)
+        Time spent in steps, from the first one; compilation and error evaluation are not in it.
+    eigenvalues : (n, m)
+        The eigenvalues of G that each step saw, before it moved; NaN where a smaller sketch saw fewer; m = 0 for a first-order
+        method.
+    rank : (n,) int
+        Directions that each step was made of, 0 for a first-order method.
+    sketch_error : (n,)
+        Bound on the part of J that the sketch missed, in the units of a singular value (`co_range_finder`, with the columns that
+        were spent on it as probes); 0 without a sketch.
+    """
+
+    loss: np.ndarray
+    relative_error: np.ndarray | None
+    damping: np.ndarray
+    step_norm: np.ndarray
+    accepted: np.ndarray
+    finite: np.ndarray
+    seconds: np.ndarray
+    eigenvalues: np.ndarray
+    rank: np.ndarray
+    sketch_error: np.ndarray
+
+    def __len__(self):
+        return len(self.loss)
+
+    @classmethod
+    def from_records(cls, records: Sequence[Record], *, has_solution: bool) -> "History":
+        """Turn records into arrays."""
+
+        def column(name, dtype=float):
+            return np.array([getattr(record, name) for record in records], dtype)
+
+        return cls(
+            loss=column("loss"),
+            relative_error=column("relative_error") if has_solution else None,
+            damping=column("damping"),
+            step_norm=column("step_norm"),
+            accepted=column("accepted", bool),
+            finite=column("finite", bool),
+            seconds=column("seconds"),
+            eigenvalues=_stack([record.eigenvalues for record in records]),
+            rank=np.array([len(record.eigenvalues) for record in records], int),
+            sketch_error=column("sketch_error"),
+        )
+
+    def records(self) -> list[Record]:
+        """Turn the arrays back into records."""
+        errors = [None] * len(self) if self.relative_error is None else self.relative_error.tolist()
+        return [
+            Record(
+                step=i + 1,
+                loss=float(self.loss[i]),
+                relative_error=errors[i],
+                damping=float(self.damping[i]),
+                step_norm=float(self.step_norm[i]),
+                accepted=bool(self.accepted[i]),
+                finite=bool(self.finite[i]),
+                seconds=float(self.seconds[i]),
+                eigenvalues=self.eigenvalues[i, : self.rank[i]],
+                sketch_error=float(self.sketch_error[i]),
+            )
+            for i in range(len(self))
+        ]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished or interrupted training: a record that `save` keeps, `load` brings back, and `resume` continues.
+
+    Attributes
+    ----------
+    problem : Problem
+        With the weights that it was trained with.
+    network : network
+    theta : (P,)
+    history : History
+    stop_reason : str
+        An entry of `STOP_REASONS`; `advice` says what to do about it.
+    settings : dict
+        What it was made with, fit for JSON: optimizer and its options, points, seed, dtype, sampler, weights, device …
+    optimizer : Optimizer or None
+        None where a file does not say, or cannot.
+    state : tuple of arrays, or None
+        What the optimizer remembers.
+    points : tuple of (n_c, d), or None
+        The collocation points of the last step.
+    """
+
+    problem: Problem
+    network: Any
+    theta: np.ndarray
+    history: History
+    stop_reason: str
+    settings: dict = field(default_factory=dict)
+    optimizer: Optimizer | None = None
+    state: tuple | None = None
+    points: tuple | None = None
+
+    def solution(self, x) -> jax.Array:
+        """Evaluate the trained network: (n, d) -> (n,) or (n, outputs).
+
+        Raises
+        ------
+        InputError
+            If x holds no points of the domain's dimension, or the run is one of 64-bit numbers and JAX has them off.
+        """
+        check_dtype(self.theta.dtype.name)
+        x = jnp.asarray(x, self.theta.dtype)
+        self.problem.check_points(x)
+        return solve(self.network)(jnp.asarray(self.theta), x)
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """Values of the constants that the network learns beside the solution (`WithConstants`), by name."""
+        if not hasattr(self.network, "constants"):
+            return {}
+        found = self.network.constants(self.network.unflatten(jnp.asarray(self.theta)))
+        return {name: float(value) for name, value in found.items()}
+
+    @property
+    def advice(self) -> str:
+        """Why the run ended, and what to do about it."""
+        return f"{len(self.history)} steps: {STOP_REASONS[self.stop_reason]}."
+
+    def ended(self, stop_reason: str) -> "Run":
+        """Return the same run with another stop reason."""
+        return replace(self, stop_reason=stop_reason)
+
+
+def _stack(spectra):
+    """Stack arrays of different lengths, filled up with NaN: (n, m)."""
+    stacked = np.full((len(spectra), max(map(len, spectra), default=0)), np.nan)
+    for row, spectrum in zip(stacked, spectra, strict=True):
+        row[: len(spectrum)] = spectrum
+    return stacked

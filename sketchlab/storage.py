@@ -1,0 +1,192 @@
+"""Files of runs: everything that is needed to look at a run again, to repeat it, or to go on with it.
+
+A file is one ``.npz``: arrays without pickle, and JSON text beside them. It names the problem by its catalogue entry and
+arguments, the network and the optimizer by their settings. What is your own cannot be written down: its name and description are
+kept, and `load` asks for it.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from sketchlab.files import replacing
+from sketchlab.history import History, Run
+from sketchlab.networks import MLP, network_from_settings
+from sketchlab.optimizers import Optimizer, optimizer_from_settings
+from sketchlab.problems import Problem
+from sketchlab.equations import PROBLEMS
+from sketchlab.residuals import LeastSquares
+from sketchlab.setup import check_dtype
+from sketchlab.strategies import written
+from sketchlab.validation import InputError
+
+#: Version of the format; files of sketchlab 0.1 have none.
+FORMAT = 2
+
+
+def save(run: Run, path) -> None:
+    """Write a run to one ``.npz`` file, which appears whole or not at all.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    description = {
+        "format": FORMAT,
+        "versions": _versions(),
+        "problem": _describe_problem(run.problem),
+        "network": _described(lambda: run.network.settings) or {"own": type(run.network).__name__, "size": run.network.size},
+        "residuals": _digest(run),
+        "optimizer": run.optimizer and (_described(lambda: written(run.optimizer)) or {"own": run.optimizer.name}),
+        "stop_reason": run.stop_reason,
+        "settings": run.settings,
+    }
+    arrays = {name: value for name, value in vars(run.history).items() if value is not None}
+    arrays |= {f"state_{i}": leaf for i, leaf in enumerate(run.state or ())}
+    arrays |= {f"points_{i}": x for i, x in enumerate(run.points or ())}
+    with replacing(path) as partial, open(partial, "wb") as file:
+        np.savez(file, theta=run.theta, json=np.array(json.dumps(description, default=_as_text)), **arrays)
+
+
+def load(path, problem: Problem | None = None, network=None, optimizer: Optimizer | None = None) -> Run:
+    """Read a run that `save` wrote.
+
+    Parameters
+    ----------
+    path
+    problem, network, optimizer : optional
+        Needed where they are your own; refused where they are not those of the run. The problem gets the weights of the run.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or not a run, something has to be given, or is not what was saved.
+    """
+    try:
+        with open(path, "rb") as file, np.load(file) as stored:
+            arrays = dict(stored)
+        saved = json.loads(str(arrays.pop("json")))
+        theta = arrays.pop("theta")
+        state, points = _numbered(arrays, "state"), _numbered(arrays, "points")
+        history = History(**{"relative_error": None} | arrays)
+        described, stop_reason, settings = saved["problem"], saved["stop_reason"], saved["settings"]
+        kept_network = saved["network"]
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"cannot read {str(path)!r} as a run: {error}. Give a file that sketchlab.save wrote.") from error
+    check_dtype(theta.dtype.name)
+    if "format" not in saved:
+        described = {"name": described, "origin": [described, {}], "weights": settings["weights"], "format": 1}
+        kept_network = {"network": "mlp"} | kept_network
+    problem = _problem(described, problem)
+    network = _network(kept_network, network, theta)
+    optimizer = _optimizer(saved.get("optimizer"), optimizer)
+    run = Run(problem, network, theta, history, stop_reason, settings, optimizer, state or None, points or None)
+    same_versions = saved.get("versions") == _versions()
+    if same_versions and saved["residuals"] != _digest(run):
+        raise InputError(
+            f"{str(path)!r} holds a run of another {described['name']!r}: its residuals or its network compute something else. "
+            "Give those that were saved, load(file, problem, network)."
+        )
+    return run
+
+
+def check_path(path) -> None:
+    """Raise `InputError` if a file cannot be written, before work goes into it."""
+    path = Path(path)
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"cannot write {str(path)!r}: name a file in a folder that exists and is yours.")
+
+
+def _versions():
+    versions = {name: importlib.metadata.version(name) for name in ("sketchlab", "jax", "numpy")}
+    return versions | {"64 bit": jax.config.read("jax_enable_x64")}
+
+
+def _described(describe):
+    """Return a description that JSON can hold, or None for what is somebody's own."""
+    try:
+        return json.loads(json.dumps(describe()))
+    except (InputError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _as_text(value):
+    """Write a NumPy number as a number, and anything else as text for people."""
+    return value.item() if isinstance(value, np.generic) else repr(value)
+
+
+def _describe_problem(problem):
+    return {
+        "name": problem.name,
+        "origin": problem.origin and _described(lambda: list(problem.origin)),
+        "weights": [condition.weight for condition in problem.conditions],
+        "regions": problem.names,
+        "dim": problem.dim,
+        "outputs": problem.outputs,
+    }
+
+
+def _digest(run):
+    """Return a short name of what residuals and network compute; equal ones have the same, in the same version of JAX."""
+    text = "\n".join(LeastSquares(run.problem, run.network).fingerprint)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _numbered(arrays, name):
+    """Take the arrays name_0, name_1 … out of a dictionary."""
+    return tuple(arrays.pop(f"{name}_{i}") for i in range(sum(key.startswith(f"{name}_") for key in list(arrays))))
+
+
+def _problem(described, given):
+    name, origin = described["name"], described["origin"]
+    if given is not None and not isinstance(given, Problem):
+        raise InputError(f"problem = {given!r} is no Problem: give the one that the run was trained on.")
+    if given is None:
+        if origin is None or origin[0] not in PROBLEMS:
+            raise InputError(f"the run is of a problem of your own, {name!r}: give it, load(file, problem).")
+        if described.get("format") == 1 and _takes_arguments(PROBLEMS[origin[0]]):
+            raise InputError(
+                f"the file does not say with which arguments {name!r} was made, as it was written by sketchlab 0.1: give the "
+                "problem, load(file, problem)."
+            )
+        given = PROBLEMS[origin[0]](**origin[1])
+    weights = described["weights"]
+    same = given.name == name and len(weights) == len(given.conditions)
+    for key, value in (("dim", given.dim), ("outputs", given.outputs), ("regions", given.names)):
+        same = same and described.get(key, value) == value
+    if "format" not in described and given.origin is not None and origin is not None:
+        same = same and _described(lambda: list(given.origin)) == origin
+    if not same:
+        made = "" if origin is None else f", made with {origin[1]}"
+        raise InputError(f"the run is of {name!r}{made}, not of {given.name!r} as given: give the problem that was saved.")
+    return given.reweighted(weights)
+
+
+def _takes_arguments(factory):
+    import inspect
+
+    return bool(inspect.signature(factory).parameters)
+
+
+def _network(described, given, theta):
+    if given is None:
+        if "own" in described:
+            raise InputError(f"the run has a network of your own, {described['own']!r}: give it, load(file, network=network).")
+        given = network_from_settings(described)
+    if given.size != len(theta):
+        raise InputError(f"the network has {given.size} parameters, the run {len(theta)}: give the network that was saved.")
+    return given
+
+
+def _optimizer(described, given):
+    if given is not None or described is None:
+        return given
+    # A run can be looked at without its optimizer.
+    return None if "own" in described else optimizer_from_settings(described)
