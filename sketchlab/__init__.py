@@ -11,7 +11,7 @@ from sketchlab.damping import SEARCHES, damping_path, step_grid
 from sketchlab.decay import DecayBound, decay_bound
 from sketchlab.domains import SAMPLERS, Box, Face
 from sketchlab.gramian import Gramian, Spectrum, full_spectrum, kernel_spectrum
-from sketchlab.networks import ACTIVATIONS, MLP
+from sketchlab.networks import ACTIVATIONS, MLP, NETWORKS
 from sketchlab.optimality import NearOptimality, halko_bounds, near_optimality
 from sketchlab.optimizers import (
     OPTIMIZERS,
@@ -63,6 +63,7 @@ __all__ = [
     *_PLOTS,
     "ACTIVATIONS",
     "MLP",
+    "NETWORKS",
     "OPTIMIZERS",
     "PROBLEMS",
     "RESAMPLINGS",
