@@ -43,6 +43,7 @@ from sketchlab.spectra import (
 )
 from sketchlab.training import History, Run, Trainer, load, save, train
 from sketchlab.validation import InputError
+from sketchlab.wrappers import Fourier, Hard, Periodic, WithConstants, from_pytree
 
 __version__ = "0.1.0"
 
@@ -76,7 +77,9 @@ __all__ = [
     "Decay",
     "DecayBound",
     "Face",
+    "Fourier",
     "Gramian",
+    "Hard",
     "History",
     "InputError",
     "Jacobian",
@@ -84,6 +87,7 @@ __all__ = [
     "NearOptimality",
     "NestedSketch",
     "Optimizer",
+    "Periodic",
     "Problem",
     "Resampling",
     "Run",
@@ -92,6 +96,7 @@ __all__ = [
     "StepInfo",
     "Survey",
     "Trainer",
+    "WithConstants",
     "adam",
     "boundary",
     "co_range_finder",
@@ -103,6 +108,7 @@ __all__ = [
     "face",
     "fit_decay",
     "from_matrix",
+    "from_pytree",
     "full_spectrum",
     "gradient",
     "gradient_descent",

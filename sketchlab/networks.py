@@ -228,7 +228,7 @@ class MLP:
         return u[0] if self.outputs == 1 else u
 
 
-#: What makes a network of each name; enter your own to have it saved by its settings.
+#: What makes a network of each name; enter your own to have it saved by its settings. `sketchlab.wrappers` adds its own.
 NETWORKS = Catalogue("network", {"mlp": MLP})
 
 
