@@ -248,3 +248,25 @@ def test_models_of_other_libraries_train_and_have_a_spectrum(make):
     sketched = sl.sketched_spectrum(jacobian, rank=10, key=jax.random.key(0))
     exact = np.linalg.svd(jacobian.dense(), compute_uv=False) ** 2
     np.testing.assert_allclose(sketched.eigenvalues[:4], exact[:4], rtol=1e-3)
+
+
+def test_a_residual_reads_a_constant_and_training_finds_it():
+    """Heat with an unknown diffusivity κ, from measurements of u = exp(-κπ²t) sin(πx) inside the box."""
+    diffusivity = 0.25
+
+    def exact(x):
+        return jnp.exp(-diffusivity * jnp.pi**2 * x[1]) * jnp.sin(jnp.pi * x[0])
+
+    problem = sl.Problem(
+        "unknown diffusivity",
+        sl.Box([0.0, 0.0], [1.0, 1.0]),
+        [
+            sl.interior(lambda u, x: sl.partial(u, 1)(x) - u.diffusivity * sl.laplacian(u, axes=[0])(x)),
+            sl.interior(lambda u, x: u(x) - exact(x), weight=10.0),
+        ],
+        solution=exact,
+    )
+    network = sl.WithConstants(sl.MLP(dim=2, width=8), diffusivity=1.0)
+    run = sl.train(problem, network, points=120, steps=40, progress=False)
+    found = network.constants(network.unflatten(jnp.asarray(run.theta)))["diffusivity"]
+    assert found == pytest.approx(diffusivity, rel=1e-3)
