@@ -11,7 +11,7 @@ from sketchlab.damping import SEARCHES, damping_path, step_grid
 from sketchlab.decay import DecayBound, decay_bound
 from sketchlab.domains import SAMPLERS, Box, Face
 from sketchlab.gramian import Gramian, Spectrum, full_spectrum, kernel_spectrum
-from sketchlab.networks import ACTIVATIONS, MLP
+from sketchlab.networks import ACTIVATIONS, MLP, NETWORKS
 from sketchlab.optimality import NearOptimality, halko_bounds, near_optimality
 from sketchlab.optimizers import (
     OPTIMIZERS,
@@ -43,6 +43,7 @@ from sketchlab.spectra import (
 )
 from sketchlab.training import History, Run, Trainer, load, save, train
 from sketchlab.validation import InputError
+from sketchlab.wrappers import Fourier, Hard, Periodic, WithConstants, from_pytree
 
 __version__ = "0.1.0"
 
@@ -63,6 +64,7 @@ __all__ = [
     *_PLOTS,
     "ACTIVATIONS",
     "MLP",
+    "NETWORKS",
     "OPTIMIZERS",
     "PROBLEMS",
     "RESAMPLINGS",
@@ -75,7 +77,9 @@ __all__ = [
     "Decay",
     "DecayBound",
     "Face",
+    "Fourier",
     "Gramian",
+    "Hard",
     "History",
     "InputError",
     "Jacobian",
@@ -83,6 +87,7 @@ __all__ = [
     "NearOptimality",
     "NestedSketch",
     "Optimizer",
+    "Periodic",
     "Problem",
     "Resampling",
     "Run",
@@ -91,6 +96,7 @@ __all__ = [
     "StepInfo",
     "Survey",
     "Trainer",
+    "WithConstants",
     "adam",
     "boundary",
     "co_range_finder",
@@ -102,6 +108,7 @@ __all__ = [
     "face",
     "fit_decay",
     "from_matrix",
+    "from_pytree",
     "full_spectrum",
     "gradient",
     "gradient_descent",

@@ -1,27 +1,34 @@
-"""The network: a multilayer perceptron, its parameters held in one flat vector.
+"""Networks: functions u(x) of one point with trainable numbers, which all lie in one flat vector `theta`.
 
-A PINN's unknown function is u(x) = W_D σ(... σ(W_0 x + b_0) ...) + b_D, with σ = tanh unless told otherwise. Natural gradients do
-linear algebra on the parameters, so the package knows them in one form only, the flat vector `theta`; this module is the only
-place that knows how the vector is cut into weights and biases.
+The vector is flat because natural gradients do linear algebra on it: a row of the Jacobian, a sketch, a step and a momentum all
+have P entries. A network says how the vector is cut into the arrays that it computes with. Everything else, from residuals to
+saved runs, works for any hashable object that has
 
-=========  =======  ==========================================
-symbol     name     shape
-=========  =======  ==========================================
-theta      theta    (P,)
-P          size     sum over the layers of inputs*outputs + outputs
-x          x        (d,)  one point
-=========  =======  ==========================================
+============================  =====================================================================================
+name                          meaning
+============================  =====================================================================================
+dim, outputs, size            whole numbers: dimension d of a point, number m of outputs, number P of parameters
+init(*, key, dtype=None)      draws the first theta, (P,)
+unflatten(theta)              cuts theta into `parameters`, a pytree whose leaves, one after the other, are theta
+evaluate(parameters, x)       u at one point x (d,): () where m = 1, else (m,)
+settings                      optional: dictionary fit for JSON from which `network_from_settings` makes the network
+                              again; where it is missing or None, the network must be given again when its run is loaded
+constants(parameters)         optional: dictionary of trainable constants (), by the names that residuals read
+============================  =====================================================================================
+
+`MLP` is the network that the package trains unless told otherwise. `sketchlab.wrappers` has more of them: periodic or Fourier
+features, exact boundary values and trainable constants around any network, and models of Equinox, Flax or plain JAX.
 """
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.validation import Catalogue, check_integer
+from sketchlab.validation import Catalogue, InputError, check_integer
 
 #: Smooth enough for second derivatives; relu3, max(0, z)³, only just, and not analytic: its eigenvalues decay more slowly.
 ACTIVATIONS = Catalogue(
@@ -35,13 +42,84 @@ ACTIVATIONS = Catalogue(
     },
 )
 
-#: Numbers that `MLP.init` draws for a layer at least.
+#: `MLP.init` draws at least this many normal numbers for a layer, and uses the first of them as weights.
 SHORTEST_DRAW = 4**6
+
+#: What an object must have to be a network; the opening of this module says what each is.
+PROTOCOL = ("dim", "outputs", "size", "init", "unflatten", "evaluate")
+
+
+def apply(network, theta: jax.Array, x: jax.Array) -> jax.Array:
+    """Evaluate a network at one point: `theta` (P,), `x` (d,) -> () or (outputs,)."""
+    return network.evaluate(network.unflatten(theta), x)
+
+
+def check_network(network) -> None:
+    """Raise `InputError` unless an object is a network; `unflatten` and `evaluate` are traced, not computed."""
+    kind = type(network).__name__
+    if isinstance(network, type):
+        raise InputError(f"network = {network.__name__} is a class, not a network: make one first, as in sl.MLP(dim=2).")
+    missing = [name for name in PROTOCOL if not hasattr(network, name)]
+    if missing:
+        raise InputError(
+            f"the network given is of type {kind}, which lacks {', '.join(missing)}. "
+            "Give the problem first, then the network, as in sl.MLP(dim=2), then the optimizer."
+        )
+    for name in ("dim", "outputs", "size"):
+        check_integer(f"{name} of {kind}", getattr(network, name), 1)
+    try:
+        hash(network)
+    except TypeError as error:
+        raise InputError(
+            f"{kind} cannot be hashed ({error}), but what is compiled for a network is found by its hash: make it a "
+            "@dataclass(frozen=True), and its fields tuples instead of arrays or lists."
+        ) from error
+    theta, x = (jax.ShapeDtypeStruct((n,), jnp.result_type(float)) for n in (network.size, network.dim))
+    parameters = jax.eval_shape(network.unflatten, theta)
+    entries = sum(leaf.size for leaf in jax.tree.leaves(parameters))
+    if entries != network.size:
+        raise InputError(
+            f"{kind} has size = {network.size}, but unflatten(theta) has {entries} entries: its leaves must be theta."
+        )
+    shape, expected = jax.eval_shape(network.evaluate, parameters, x).shape, () if network.outputs == 1 else (network.outputs,)
+    if shape != expected:
+        raise InputError(
+            f"{kind} with outputs = {network.outputs} must return the shape {expected} at one point, but returns {shape}."
+        )
+
+
+def name_of(network) -> str:
+    """Return the name in `NETWORKS` of the network's class, for its settings."""
+    for name, kind in NETWORKS.items():
+        if kind is type(network):
+            return name
+    # Not even the settings of a class that it is derived from: they would make another network.
+    raise AttributeError(f"{type(network).__name__} is not in sl.NETWORKS, so it has no settings.")
+
+
+def network_from_settings(settings: dict | None):
+    """Make a network from its settings, the inverse of ``network.settings``; `InputError` where they do not say enough."""
+    if settings is None:
+        raise InputError(
+            "this network cannot be made again from a file, because it holds functions or is not in sl.NETWORKS: "
+            "give the network itself, as in load(file, network=…)."
+        )
+    arguments = dict(settings)
+    make = NETWORKS[arguments.pop("name", None)]
+    if "network" in arguments:
+        arguments["network"] = network_from_settings(arguments["network"])
+    try:
+        return make(**arguments)
+    except TypeError as error:
+        raise InputError(f"the settings {settings} do not make a network: {error}.") from error
 
 
 @dataclass(frozen=True)
 class MLP:
-    """A network from R^dim to R^outputs with `depth` hidden layers of `width` units.
+    """A multilayer perceptron from R^dim to R^outputs: u(x) = W_D σ(… σ(W_0 x + b_0) …) + b_D, with D hidden layers.
+
+    Its P = Σ (inputs · outputs + outputs) parameters, summed over the layers, lie in theta layer by layer, the weights before the
+    biases.
 
     Parameters
     ----------
@@ -50,7 +128,7 @@ class MLP:
     width, depth : int
         Units in a hidden layer, and number of hidden layers.
     outputs : int
-        With 1, ``apply`` returns a scalar; with m > 1, a vector (m,).
+        With 1, the network returns a scalar (); with m > 1, a vector (m,).
     activation : str
         σ, an entry of `ACTIVATIONS`.
 
@@ -58,6 +136,15 @@ class MLP:
     ------
     InputError
         If any of the numbers is not a whole one of at least 1, or the activation is unknown.
+
+    Examples
+    --------
+    >>> network = sl.MLP(dim=2, width=32, depth=2)
+    >>> network.size
+    1185
+    >>> theta = network.init(key=jax.random.key(0))
+    >>> network.apply(theta, jnp.array([0.5, 0.1])).shape
+    ()
     """
 
     dim: int
@@ -68,7 +155,8 @@ class MLP:
 
     def __post_init__(self):
         for name in ("dim", "width", "depth", "outputs"):
-            check_integer(name, getattr(self, name), 1)
+            # As an int: a NumPy integer, from np.arange say, has no place in JSON.
+            object.__setattr__(self, name, check_integer(name, getattr(self, name), 1))
         ACTIVATIONS[self.activation]
 
     @property
@@ -82,11 +170,16 @@ class MLP:
         """Number of parameters P."""
         return sum(rows * columns + rows for rows, columns in self.layers)
 
+    @property
+    def settings(self) -> dict:
+        """The fields, and the network's name in `NETWORKS`."""
+        return {"name": name_of(self)} | asdict(self)
+
     def init(self, *, key, dtype=None) -> jax.Array:
         """Draw `theta` (P,): weights normal with variance 2 / (inputs + outputs), biases zero (Glorot, Bengio 2010)."""
         keys = jax.random.split(key, len(self.layers))
-        # All layers, and most networks, draw equally many numbers: compiling the generator for every length would take half a
-        # second for each new width. The first numbers are the same however many are drawn.
+        # JAX compiles its generator for every length, half a second each. So lengths are rounded up to a power of four, which
+        # most networks share; the first numbers are the same however many are drawn.
         longest = max(rows * columns for rows, columns in self.layers)
         draws = max(SHORTEST_DRAW, 4 ** math.ceil(math.log(longest, 4)))
         return _scale_and_join(self, [jax.random.normal(layer_key, (draws,), dtype) for layer_key in keys])
@@ -95,13 +188,13 @@ class MLP:
         """Multiply the weights and biases of the hidden layers by `scale`: every σ(z) becomes σ(scale z)."""
         rows, columns = self.layers[-1]
         hidden = self.size - rows * (columns + 1)
-        # One product with NumPy's factors: an update of a slice would be compiled for a twentieth of a second.
+        # A product with a NumPy array needs no compilation; updating a slice would take 0.05 s to compile.
         return theta * np.where(np.arange(self.size) < hidden, scale, 1).astype(theta.dtype)
 
     def embed(self, theta: jax.Array, wider: "MLP") -> np.ndarray:
-        """Return the parameters that make a network of a larger width the same function: the added weights and biases are zero.
+        """Return the parameters with which a wider network is the same function: the added weights and biases are zero.
 
-        A direction v in the parameters is embedded likewise, and keeps its tangent function ∂u/∂θ · v.
+        Embedding a direction v in the parameters keeps its tangent function ∂u/∂θ · v, too.
         """
         pieces, theta = [], np.asarray(theta)
         for (rows, columns), (more_rows, more_columns) in zip(self.layers, wider.layers, strict=True):
@@ -123,7 +216,7 @@ class MLP:
 
     def apply(self, theta: jax.Array, x: jax.Array) -> jax.Array:
         """Evaluate u at one point: `theta` (P,), `x` (dim,) -> () or (outputs,)."""
-        return self.evaluate(self.unflatten(theta), x)
+        return apply(self, theta, x)
 
     def evaluate(self, layers: list[tuple[jax.Array, jax.Array]], x: jax.Array) -> jax.Array:
         """Evaluate u at one point from parameters that `unflatten` has cut."""
@@ -133,6 +226,10 @@ class MLP:
             x = activation(hidden_weights @ x + hidden_biases)
         u = weights @ x + biases
         return u[0] if self.outputs == 1 else u
+
+
+#: What makes a network of each name; enter your own to have it saved by its settings. `sketchlab.wrappers` adds its own.
+NETWORKS = Catalogue("network", {"mlp": MLP})
 
 
 @functools.partial(jax.jit, static_argnums=0)

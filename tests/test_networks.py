@@ -1,3 +1,6 @@
+import json
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,6 +8,32 @@ import pytest
 from oracles import explicit_mlp
 
 import sketchlab as sl
+from sketchlab.networks import apply, check_network, network_from_settings
+
+
+@dataclass(frozen=True)
+class Line:
+    """A network of one's own, u(x) = a x, with all that is asked for and nothing else."""
+
+    dim: int = 1
+    outputs: int = 1
+    size: int = 1
+
+    def init(self, *, key, dtype=None):
+        return jax.random.normal(key, (1,), dtype)
+
+    def unflatten(self, theta):
+        return theta
+
+    def evaluate(self, a, x):
+        return a[0] * x[0]
+
+
+class Derived(sl.MLP):
+    """The shortest way to exact boundary values, but not a plain MLP."""
+
+    def evaluate(self, layers, x):
+        return x[0] * (1 - x[0]) * super().evaluate(layers, x)
 
 
 @pytest.mark.parametrize("outputs, depth", [(1, 1), (1, 3), (3, 2)])
@@ -82,3 +111,93 @@ def test_embedded_in_a_wider_network_it_is_the_same_function():
     expected = jax.jvp(lambda theta: network.apply(theta, x), (theta,), (v,))
     found = jax.jvp(lambda theta: wider.apply(theta, x), (network.embed(theta, wider),), (network.embed(v, wider),))
     np.testing.assert_allclose(np.array(found), np.array(expected), rtol=1e-13)
+
+
+def test_leaves_of_the_cut_parameters_are_theta():
+    network = sl.MLP(dim=2, width=5, depth=2, outputs=3)
+    theta = jnp.arange(1.0, network.size + 1)
+    leaves = jax.tree.leaves(network.unflatten(theta))
+    assert np.array_equal(np.concatenate([leaf.ravel() for leaf in leaves]), theta)
+
+
+@pytest.mark.parametrize("make", [lambda width: sl.MLP(2, width), lambda width: sl.MLP(dim=2, width=width, activation="sin")])
+def test_numpy_sizes_become_ints_that_json_takes(make):
+    network = make(np.arange(9)[8])
+    assert network == make(8) and type(network.width) is int
+    assert network_from_settings(json.loads(json.dumps(network.settings))) == network
+
+
+def test_what_is_derived_from_mlp_does_not_pass_for_one(monkeypatch):
+    network = Derived(1, 8)
+    with pytest.raises(AttributeError, match=r"Derived is not in sl\.NETWORKS, so it has no settings"):
+        network.settings  # noqa: B018
+    monkeypatch.setitem(sl.NETWORKS, "derived", Derived)
+    assert type(network_from_settings(network.settings)) is Derived
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        (None, r"holds functions or is not in sl\.NETWORKS: give the network itself, as in load\(file, network=…\)"),
+        ({"name": "mpl"}, "unknown network 'mpl'. Did you mean 'mlp'"),
+        ({"name": "mlp", "dim": 2, "breadth": 3}, "do not make a network: .*'breadth'"),
+        ({"dim": 2}, "unknown network None"),
+    ],
+)
+def test_settings_that_make_no_network_are_explained(settings, words):
+    with pytest.raises(sl.InputError, match=words):
+        network_from_settings(settings)
+
+
+def test_a_network_of_ones_own_needs_no_more_than_the_protocol():
+    check_network(Line())
+    assert apply(Line(), jnp.array([3.0]), jnp.array([2.0])) == 6
+    assert not hasattr(Line(), "settings")
+
+
+@pytest.mark.parametrize("name", ["init", "unflatten", "evaluate"])
+def test_what_a_network_lacks_is_named(name):
+    methods = {n: getattr(Line, n) for n in ("init", "unflatten", "evaluate") if n != name}
+    partial = type("Partial", (), methods | {"dim": 1, "outputs": 1, "size": 1})()
+    with pytest.raises(sl.InputError, match=f"of type Partial, which lacks {name}\\. Give the problem first"):
+        check_network(partial)
+
+
+@pytest.mark.parametrize(
+    "network, words",
+    [
+        (sl.MLP, r"network = MLP is a class, not a network: make one first, as in sl\.MLP\(dim=2\)"),
+        (
+            sl.adam(),
+            "of type Optimizer, which lacks dim, outputs, size, unflatten, evaluate. Give the problem first, then the net",
+        ),
+        (sl.PROBLEMS["heat_1d"](), "of type Problem, which lacks size, init, unflatten, evaluate"),
+        ("mlp", "of type str, which lacks"),
+        (Line(dim=1.5), "dim of Line = 1.5 is not a whole number"),
+        (Line(dim=np.array(1)), "dim of Line"),
+        (Line(size=0), "size of Line = 0 is not a whole number of at least 1"),
+        (Line(outputs=2), r"Line with outputs = 2 must return the shape \(2,\) at one point, but returns \(\)"),
+    ],
+)
+def test_what_is_no_network_is_refused_in_words(network, words):
+    with pytest.raises(sl.InputError, match=words):
+        check_network(network)
+
+
+def test_a_field_that_cannot_be_hashed_is_refused():
+    @dataclass(frozen=True)
+    class Scaled(Line):
+        scale: np.ndarray | tuple = ()
+
+    check_network(Scaled(scale=(1.0, 2.0)))
+    with pytest.raises(sl.InputError, match="Scaled cannot be hashed .*ndarray.*tuples instead of arrays or lists"):
+        check_network(Scaled(scale=np.ones(2)))
+
+
+def test_leaves_that_are_not_all_of_theta_are_refused():
+    class Short(Line):
+        def unflatten(self, theta):
+            return theta[:1]
+
+    with pytest.raises(sl.InputError, match=r"Short has size = 2, but unflatten\(theta\) has 1 entries"):
+        check_network(Short(size=2))
