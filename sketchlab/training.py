@@ -19,13 +19,14 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
-from sketchlab.domains import INTERIOR, Sampler, sobol, uniform
+from sketchlab.domains import Sampler, sobol, uniform
+from sketchlab.equations import PROBLEMS
 from sketchlab.files import replacing
 from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.memory import FIT, block_for, bytes_of, compiler_options, memory_at_hand
 from sketchlab.networks import MLP
 from sketchlab.optimizers import Optimizer, sketched_natural_gradient
-from sketchlab.problems import PROBLEMS, Problem
+from sketchlab.problems import Problem
 from sketchlab.resampling import Resampling
 from sketchlab.residuals import LeastSquares
 from sketchlab.validation import InputError, check_integer, check_real
@@ -143,7 +144,7 @@ class Run:
 
 def held_out_points(problem: Problem, n: int = HELD_OUT) -> np.ndarray:
     """Return n quasi-random interior points (n, d) to judge solutions by: always the same, and never trained on."""
-    return problem.domain.sample(INTERIOR, n, seed=2**31, sampler=sobol)
+    return problem.domain.sample(n, seed=2**31, sampler=sobol)
 
 
 class Trainer:
@@ -338,10 +339,9 @@ class Trainer:
         return self._compiled[optimizer.step]
 
     def _resample(self, number):
-        counts = [len(x) for x in self.points]
         drawn = self.resampling.draw(
             self.problem,
-            counts,
+            self._asked,
             lambda points: self._residual_sizes(self.theta, _as_arrays(points, self.dtype)),
             seed=int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]),
             sampler=self.sampler,
@@ -508,7 +508,7 @@ def _weigh(boundary_weight, least_squares, theta, points):
     problem = least_squares.problem
     if boundary_weight is None:
         return problem
-    inside = np.array([condition.region == INTERIOR for condition in problem.conditions])
+    inside = np.array([region.codimension == 0 for region in problem.regions])
     weights = np.array([condition.weight for condition in problem.conditions])
     if boundary_weight != "balance":
         check_real("boundary_weight", boundary_weight, 0, np.inf, open_low=True, open_high=True)

@@ -5,6 +5,7 @@ and exit status 2, a widget into its status line.
 """
 
 import difflib
+import inspect
 from collections.abc import Callable
 from numbers import Integral, Real
 
@@ -52,3 +53,16 @@ def check_real(name: str, value, low: float, high: float, *, open_low=False, ope
         brackets = "(" if open_low else "[", ")" if open_high else "]"
         raise InputError(f"{name} = {value!r} is not a number in {brackets[0]}{low:g}, {high:g}{brackets[1]}.")
     return float(value)
+
+
+def takes(function, count: int) -> bool:
+    """Tell whether `function` can be called with `count` positional arguments."""
+    if not callable(function):
+        return False
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # Some compiled functions have no signature: calling them shows it.
+        return True
+    return True
