@@ -9,7 +9,8 @@ import importlib
 from sketchlab.calculus import divergence, gradient, laplacian, partial
 from sketchlab.damping import SEARCHES, damping_path, step_grid
 from sketchlab.decay import DecayBound, decay_bound
-from sketchlab.domains import SAMPLERS, Box, Face
+from sketchlab.domains import BOUNDARY, INTERIOR, SAMPLERS, Box, Domain, Face, Region
+from sketchlab.equations import PROBLEMS
 from sketchlab.gramian import Gramian, Spectrum, full_spectrum, kernel_spectrum
 from sketchlab.networks import ACTIVATIONS, MLP, NETWORKS
 from sketchlab.optimality import NearOptimality, halko_bounds, near_optimality
@@ -24,7 +25,7 @@ from sketchlab.optimizers import (
     natural_gradient,
     sketched_natural_gradient,
 )
-from sketchlab.problems import PROBLEMS, Condition, Problem, boundary, face, interior
+from sketchlab.problems import Condition, Problem, boundary, face, interior
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.resampling import RESAMPLINGS, Resampling, redraw, residual_adaptive
 from sketchlab.residuals import Jacobian, LeastSquares, from_matrix
@@ -63,6 +64,8 @@ _PLOTS = (
 __all__ = [
     *_PLOTS,
     "ACTIVATIONS",
+    "BOUNDARY",
+    "INTERIOR",
     "MLP",
     "NETWORKS",
     "OPTIMIZERS",
@@ -76,6 +79,7 @@ __all__ = [
     "Condition",
     "Decay",
     "DecayBound",
+    "Domain",
     "Face",
     "Fourier",
     "Gramian",
@@ -89,6 +93,7 @@ __all__ = [
     "Optimizer",
     "Periodic",
     "Problem",
+    "Region",
     "Resampling",
     "Run",
     "Setup",

@@ -21,10 +21,10 @@ import jax
 import numpy as np
 
 from sketchlab.domains import SAMPLERS
+from sketchlab.equations import PROBLEMS
 from sketchlab.files import replacing
 from sketchlab.networks import ACTIVATIONS, MLP
 from sketchlab.optimizers import OPTIMIZERS, PRESETS, RANK
-from sketchlab.problems import PROBLEMS
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.resampling import RESAMPLINGS
 from sketchlab.sketch import OVERSAMPLING, ROUTES

@@ -1,23 +1,87 @@
-"""Where an equation lives: a box, its faces, and the collocation points on them.
+"""Where an equation holds: regions, a box with its faces, and the collocation points drawn on them.
 
-Points are drawn on the host with numpy and scipy, from a seed, and handed to JAX afterwards: drawing is cheap, and a quasi-random
-sequence has no place inside a compiled step.
+A *region* is a set of points with a name, a measure and a way to draw points. A *domain* is a region of full dimension that
+knows its boundary, which is a region too. `Box` is the domain of this package; `Region` and `Domain` list what a domain of your
+own needs. A *place* names a region of any domain: ``INTERIOR``, ``BOUNDARY`` or a `Face`.
 
-A region of a box is ``INTERIOR``, ``BOUNDARY`` (all faces together) or one `Face`. A face of a one-dimensional box is a single
-point, and n copies of a point say no more than one: a region draws as many points as it can tell apart.
+Points are drawn by numpy and scipy from a seed, outside of compiled code: it is cheap, and JAX has no quasi-random sequences.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from operator import attrgetter
+from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.validation import Catalogue, InputError
+from sketchlab.validation import Catalogue, InputError, check_integer, takes
+
+Sampler = Callable[[int, int, int], np.ndarray]
+
+
+@runtime_checkable
+class Region(Protocol):
+    """A set of points where a condition holds.
+
+    Attributes
+    ----------
+    name : str
+    dim : int
+        Number d of coordinates of a point.
+    codimension : int
+        0 where the region has the full dimension, 1 on a boundary. A region of codimension 1 has also a method
+        ``normal(x)``, traceable by JAX, that maps a point (d,) to the outward unit normal (d,).
+    measure : float
+        Volume or area.
+    capacity : int or None
+        How many different points the region has; None for no limit.
+    """
+
+    name: str
+    dim: int
+    codimension: int
+    measure: float
+    capacity: int | None
+
+    def sample(self, n: int, *, seed: int, sampler: Sampler) -> np.ndarray:
+        """Draw at most `n` points, (m, d); `sampler` draws in the unit cube, see `unit_points`."""
+
+    def contains(self, x: np.ndarray) -> np.ndarray:
+        """Tell which of the points (n, d) belong to the region, up to rounding: (n,) of bool."""
+
+
+@runtime_checkable
+class Domain(Region, Protocol):
+    """A region of codimension 0 with a boundary, and with the corners (d,) of a box around it, for pictures."""
+
+    boundary: Region
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """The name of a region, and the function that finds it in a domain."""
+
+    name: str
+    of: Callable[[Domain], Region]
+
+    def __str__(self):
+        return self.name
+
+
+def _itself(domain):
+    return domain
+
+
+INTERIOR = Place("interior", _itself)
+BOUNDARY = Place("boundary", attrgetter("boundary"))
 
 
 class Face(NamedTuple):
-    """The face of a box on which coordinate `axis` sits at its `side`."""
+    """The face of a box on which coordinate `axis` has its `side` value; ``of(domain)`` is the region."""
 
     axis: int
     side: Literal["lower", "upper"]
@@ -25,12 +89,11 @@ class Face(NamedTuple):
     def __str__(self):
         return f"{self.side} face of axis {self.axis}"
 
-
-INTERIOR = "interior"
-BOUNDARY = "boundary"
-Region = Face | Literal["interior", "boundary"]
-
-Sampler = Callable[[int, int, int], np.ndarray]
+    def of(self, domain: Domain) -> Region:
+        """Return this face of a box."""
+        if not hasattr(domain, "face"):
+            raise InputError(f"{type(domain).__name__} has no faces: use sl.boundary(residual), or name one of its regions.")
+        return domain.face(*self)
 
 
 def uniform(n: int, dim: int, seed: int) -> np.ndarray:
@@ -40,7 +103,7 @@ def uniform(n: int, dim: int, seed: int) -> np.ndarray:
 
 def sobol(n: int, dim: int, seed: int) -> np.ndarray:
     """Take the first n points of a scrambled Sobol sequence in the unit cube, (n, dim); Owen 1998, by scipy.stats.qmc."""
-    # Half a second to load, for those who draw such points.
+    # Loading it takes half a second, so only those who use it wait.
     from scipy.stats import qmc
 
     doublings = int(np.ceil(np.log2(max(n, 1))))
@@ -57,9 +120,48 @@ def grid(n: int, dim: int, seed: int) -> np.ndarray:
 SAMPLERS = Catalogue("sampler", {"uniform": uniform, "sobol": sobol, "grid": grid})
 
 
+def unit_points(sampler: Sampler, n: int, dim: int, seed: int) -> np.ndarray:
+    """Draw points of the unit cube, (m, dim) with 1 <= m <= n, and check what `sampler` returns.
+
+    Raises
+    ------
+    InputError
+        If `sampler` is not a function of (n, dim, seed), or does not return such an array of finite numbers from 0 to 1.
+    """
+    n, name = check_integer("n", n, 1), getattr(sampler, "__name__", repr(sampler))
+    if not takes(sampler, 3):
+        raise InputError(f"sampler = {name} is not a function of (n, dim, seed): take one of sl.SAMPLERS, or write your own.")
+    returned = sampler(n, dim, seed)
+    try:
+        x = np.asarray(returned, float)
+    except (TypeError, ValueError):
+        raise InputError(f"the sampler {name} returned {returned!r}: an array of numbers is asked for.") from None
+    if x.ndim != 2 or x.shape[1] != dim or not 1 <= len(x) <= n:
+        raise InputError(f"the sampler {name} returned shape {x.shape}: (m, {dim}) is asked for, with m from 1 to {n}.")
+    # The negation refuses NaN too.
+    if not (np.min(x) >= 0 and np.max(x) <= 1):
+        raise InputError(
+            f"the sampler {name} returned values from {np.min(x):.3g} to {np.max(x):.3g}: draw in the unit cube, [0, 1]."
+        )
+    return x
+
+
+def apportion(total: int, ends: np.ndarray, limits: np.ndarray) -> list[int]:
+    """Round shares to whole counts, each from 1 to its limit, that add up to `total` where the limits allow it.
+
+    `ends` are the running sums of the shares: rounding these keeps the total, whatever the shares are.
+    """
+    counts = np.clip(np.diff(np.rint(ends), prepend=0), 1, limits).astype(int)
+    while counts.sum() > max(total, len(counts)):
+        counts[np.argmax(counts)] -= 1
+    if np.isinf(limits).any():
+        counts[np.argmax(np.where(np.isinf(limits), counts, 0))] += max(total - counts.sum(), 0)
+    return counts.tolist()
+
+
 @dataclass(frozen=True)
 class Box:
-    """The box lower_i <= x_i <= upper_i.
+    """The box lower_i <= x_i <= upper_i: a domain.
 
     Parameters
     ----------
@@ -69,14 +171,26 @@ class Box:
     Raises
     ------
     InputError
-        If they differ in length, are not finite, or leave an axis empty.
+        If they are not numbers, differ in length, are not finite, or leave an axis empty.
+
+    Examples
+    --------
+    >>> box = sl.Box([0.0, 0.0], [1.0, 10.0])
+    >>> box.measure, box.boundary.measure, box.face(0, "lower").name
+    (10.0, 22.0, 'lower face of axis 0')
+    >>> box.face(1, "upper").sample(2, seed=0, sampler=sl.SAMPLERS["grid"]).tolist()
+    [[0.25, 10.0], [0.75, 10.0]]
     """
 
     lower: tuple[float, ...]
     upper: tuple[float, ...]
 
+    name: ClassVar[str] = "interior"
+    codimension: ClassVar[int] = 0
+    capacity: ClassVar[None] = None
+
     def __post_init__(self):
-        lower, upper = (tuple(np.atleast_1d(np.asarray(corner, float)).tolist()) for corner in (self.lower, self.upper))
+        lower, upper = (self._corner(corner) for corner in (self.lower, self.upper))
         object.__setattr__(self, "lower", lower)
         object.__setattr__(self, "upper", upper)
         if len(lower) != len(upper) or not lower:
@@ -84,6 +198,15 @@ class Box:
         # The negation refuses NaN too.
         if not all(low < high and np.isfinite(high - low) for low, high in zip(lower, upper, strict=True)):
             raise InputError(f"a box needs finite lower < upper on every axis, not lower = {lower} and upper = {upper}.")
+
+    def _corner(self, corner):
+        try:
+            numbers = np.atleast_1d(np.asarray(corner))
+        except ValueError:  # Lists of several lengths.
+            numbers = np.array([None])
+        if numbers.ndim != 1 or numbers.dtype.kind not in "iuf":
+            raise InputError(f"a corner of a box is a list of numbers, not {corner!r}: write sl.Box([0.0, 0.0], [1.0, 2.0]).")
+        return tuple(numbers.astype(float).tolist())
 
     @property
     def dim(self) -> int:
@@ -95,60 +218,101 @@ class Box:
         """Edge lengths (d,)."""
         return np.subtract(self.upper, self.lower)
 
-    def faces(self, region: Region) -> list[Face]:
-        """List the faces that make up a region; the interior has none.
+    @property
+    def measure(self) -> float:
+        """Volume."""
+        return float(np.prod(self.lengths))
 
-        Raises
-        ------
-        InputError
-            If `region` is a face that the box does not have.
-        """
-        if region == INTERIOR:
-            return []
-        if region == BOUNDARY:
-            return [Face(axis, side) for axis in range(self.dim) for side in ("lower", "upper")]
-        if not isinstance(region, Face) or region.axis not in range(self.dim) or region.side not in ("lower", "upper"):
+    @property
+    def boundary(self) -> "BoxSurface":
+        """All faces together."""
+        return BoxSurface(self, tuple(Face(axis, side) for axis in range(self.dim) for side in ("lower", "upper")))
+
+    def face(self, axis: int, side: Literal["lower", "upper"]) -> "BoxSurface":
+        """Return the face on which coordinate `axis` has its `side` value."""
+        if isinstance(axis, bool) or axis not in range(self.dim) or side not in ("lower", "upper"):
             raise InputError(
-                f"{region!r} is no region of a {self.dim}-dimensional box: "
+                f"{Face(axis, side)!r} is no region of a {self.dim}-dimensional box: "
                 f"use a face with axis 0 to {self.dim - 1} and side 'lower' or 'upper'."
             )
-        return [region]
+        return BoxSurface(self, (Face(int(axis), side),))
 
-    def measure(self, region: Region) -> float:
-        """Return the volume of the interior or the area of a region's faces; a face in one dimension counts 1."""
-        if region == INTERIOR:
-            return float(np.prod(self.lengths))
-        return float(sum(np.prod(np.delete(self.lengths, face.axis)) for face in self.faces(region)))
+    def sample(self, n: int, *, seed: int, sampler: Sampler = uniform) -> np.ndarray:
+        """Draw at most `n` points inside, (m, d); a grid gives fewer."""
+        return self.lower + self.lengths * unit_points(sampler, n, self.dim, seed)
 
-    def sample(self, region: Region, n: int, *, seed: int, sampler: Sampler = uniform) -> np.ndarray:
-        """Draw about `n` points of a region.
+    def contains(self, x: np.ndarray) -> np.ndarray:
+        """Tell which of the points (n, d) lie in the closed box, up to rounding: (n,) of bool."""
+        x, tolerance = np.asarray(x), self.tolerance(x)
+        return np.all((x >= self.lower - tolerance) & (x <= self.upper + tolerance), axis=1)
 
-        Parameters
-        ----------
-        region : "interior", "boundary" or Face
-        n : int
-            Points wanted. Faces share them by area. A grid, or a face that is a single point, gives fewer.
-        seed : int
-        sampler : callable, (n, dim, seed) -> (m, dim) in the unit cube
-            An entry of `SAMPLERS`, or your own.
+    def tolerance(self, x: np.ndarray) -> np.ndarray:
+        """Return how far rounding may move a point of the type of x along each axis, (d,)."""
+        eps = np.finfo(np.result_type(x, np.float32)).eps
+        return 4 * eps * np.maximum(np.abs(self.lower), np.abs(self.upper))
 
-        Returns
-        -------
-        ndarray, (m, d), m <= n, at least 1 for every face
-        """
-        if region == INTERIOR:
-            return self.lower + self.lengths * sampler(n, self.dim, seed)
-        faces = self.faces(region)
-        areas = np.array([self.measure(face) for face in faces])
-        # Cumulative rounding shares out exactly n, whatever the areas.
-        ends = np.rint(n * np.cumsum(areas) / areas.sum()).astype(int)
-        counts = np.maximum(np.diff(ends, prepend=0), 1)
-        seeds = np.random.SeedSequence(seed).generate_state(len(faces))
-        draws = zip(faces, counts.tolist(), seeds.tolist(), strict=True)
-        return np.concatenate([self._sample_face(face, count, face_seed, sampler) for face, count, face_seed in draws])
 
-    def _sample_face(self, face, n, seed, sampler):
-        cube = sampler(n, self.dim - 1, seed) if self.dim > 1 else np.empty((1, 0))
-        value = (self.lower if face.side == "lower" else self.upper)[face.axis]
-        rest = np.delete(self.lower, face.axis) + np.delete(self.lengths, face.axis) * cube
-        return np.insert(rest, face.axis, value, axis=1)
+@dataclass(frozen=True)
+class BoxSurface:
+    """One face of a box or several. In one dimension a face is a single point, whose measure counts 1."""
+
+    box: Box
+    faces: tuple[Face, ...]
+
+    codimension: ClassVar[int] = 1
+
+    @property
+    def name(self) -> str:
+        """The face in words, or "boundary"."""
+        return str(self.faces[0]) if len(self.faces) == 1 else "boundary"
+
+    @property
+    def dim(self) -> int:
+        """Dimension d of the box."""
+        return self.box.dim
+
+    @property
+    def capacity(self) -> int | None:
+        """One point a face in one dimension."""
+        return len(self.faces) if self.dim == 1 else None
+
+    @property
+    def measure(self) -> float:
+        """Area of all faces."""
+        return float(self._areas(self.faces).sum())
+
+    def sample(self, n: int, *, seed: int, sampler: Sampler = uniform) -> np.ndarray:
+        """Draw at most `n` points by area, (m, d), at least one a face; on n random faces if there are more faces than n."""
+        faces, count = self.faces, check_integer("n", n, 1)
+        if count < len(faces):
+            chosen = np.random.default_rng(seed).choice(len(faces), count, replace=False)
+            faces = [faces[i] for i in sorted(chosen)]
+        areas = self._areas(faces)
+        counts = apportion(count, count * np.cumsum(areas) / areas.sum(), np.full(len(faces), np.inf))
+        seeds = np.random.SeedSequence(seed).generate_state(len(faces)).tolist()
+        return np.concatenate([self._draw(*drawing, sampler) for drawing in zip(faces, counts, seeds, strict=True)])
+
+    def contains(self, x: np.ndarray) -> np.ndarray:
+        """Tell which of the points (n, d) lie on one of the faces, up to rounding: (n,) of bool."""
+        x, tolerance = np.asarray(x), self.box.tolerance(x)
+        on_face = [np.abs(x[:, axis] - self._value(axis, side)) <= tolerance[axis] for axis, side in self.faces]
+        return self.box.contains(x) & np.any(on_face, axis=0)
+
+    def normal(self, x: jax.Array) -> jax.Array:
+        """Return the outward unit normal (d,) of the face nearest to x; at an edge, that of the first face there."""
+        distances = [jnp.abs(x[axis] - self._value(axis, side)) / self.box.lengths[axis] for axis, side in self.faces]
+        normals = np.zeros((len(self.faces), self.dim))
+        for row, (axis, side) in zip(normals, self.faces, strict=True):
+            row[axis] = -1 if side == "lower" else 1
+        return jnp.asarray(normals, x.dtype)[jnp.argmin(jnp.stack(distances))]
+
+    def _areas(self, faces):
+        return np.array([np.prod(np.delete(self.box.lengths, face.axis)) for face in faces])
+
+    def _value(self, axis, side):
+        return getattr(self.box, side)[axis]
+
+    def _draw(self, face, n, seed, sampler):
+        cube = unit_points(sampler, n, self.dim - 1, seed) if self.dim > 1 else np.empty((1, 0))
+        rest = np.delete(self.box.lower, face.axis) + np.delete(self.box.lengths, face.axis) * cube
+        return np.insert(rest, face.axis, self._value(*face), axis=1)

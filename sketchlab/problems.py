@@ -1,66 +1,108 @@
-"""Equations: what must vanish, where, and with what weight; and the catalogue of those that come with the package.
+"""Equations: what must vanish, where, and with what weight.
 
-A `Condition` is a residual, a function of u and one point that is zero for the solution, with the region on which it
-holds. A `Problem` is a box and its conditions. Together they say the whole equation, once: loss, residual vector and
-Jacobian all follow from them (`sketchlab.residuals`).
-
-To add a problem, write one function that returns a `Problem` and enter it in `PROBLEMS`.
+A `Condition` is a residual, a function of u and one point that is zero for the solution, with the place where it holds.
+A `Problem` is a domain and its conditions. Together they say the whole equation, once: loss, residual vector and Jacobian
+all follow from them (`sketchlab.residuals`). `sketchlab.equations` has the problems that come with the package.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.calculus import Function, laplacian, partial
-from sketchlab.domains import BOUNDARY, INTERIOR, Box, Face, Region, Sampler, uniform
-from sketchlab.validation import Catalogue, InputError, check_integer, check_real
+from sketchlab.calculus import Function
+from sketchlab.domains import BOUNDARY, INTERIOR, Domain, Face, Place, Region, Sampler, apportion, uniform
+from sketchlab.validation import InputError, check_integer, check_real
 
-Residual = Callable[[Function, jax.Array], jax.Array]
+if TYPE_CHECKING:
+    from sketchlab.networks import MLP
 
-#: Part of the points that goes to the interior when a problem has conditions on faces too.
+Residual = Callable[..., jax.Array]
+
+#: Part of the points that goes inside when a problem has conditions on its boundary too.
 INTERIOR_SHARE = 0.8
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True)
 class Condition:
-    """`residual` (u, x) -> () or (m,) vanishes on `region`; its mean square counts `weight` times the region's measure."""
+    """A residual that vanishes on a region; its mean square counts `weight` times the region's measure.
+
+    Attributes
+    ----------
+    residual : callable, (u, x) -> () or (m,)
+        With three positional parameters it takes (u, x, normal), where normal (d,) is the outward unit normal at x.
+    region : Place, Face or Region
+        ``INTERIOR``, ``BOUNDARY`` or a `Face` of the problem's domain, or a region itself.
+    weight : float
+    equations : int, optional
+        Number of entries that the residual returns, where it is not one for each unknown function.
+    takes_normal : bool
+        Whether the residual takes a normal.
+    """
 
     residual: Residual
-    region: Region
+    region: Place | Face | Region
     weight: float = 1.0
+    equations: int | None = None
+    takes_normal: bool = field(init=False)
 
     def __post_init__(self):
-        check_real("weight", self.weight, 0, np.inf, open_low=True, open_high=True)
+        if not callable(self.residual):
+            raise InputError(f"residual = {self.residual!r} is not a function: write lambda u, x: … .")
+        if not (hasattr(self.region, "of") or isinstance(self.region, Region)):
+            raise InputError(f"region = {self.region!r} is not a region: use sl.interior, sl.boundary or sl.face.")
+        object.__setattr__(self, "weight", check_real("weight", self.weight, 0, np.inf, open_low=True, open_high=True))
+        if self.equations is not None:
+            object.__setattr__(self, "equations", check_integer("equations", self.equations, 1))
+        object.__setattr__(self, "takes_normal", _required_parameters(self.residual) == 3)
+
+    def on(self, domain: Domain) -> Region:
+        """Return the region of a domain where the condition holds."""
+        return self.region.of(domain) if hasattr(self.region, "of") else self.region
 
 
-def interior(residual: Residual, weight: float = 1.0) -> Condition:
-    """Ask that `residual` vanishes inside the box: the differential equation."""
-    return Condition(residual, INTERIOR, weight)
+def interior(residual: Residual, weight: float = 1.0, equations: int | None = None) -> Condition:
+    """Ask that `residual` vanishes inside the domain: the differential equation.
+
+    >>> sl.interior(lambda u, x: sl.laplacian(u)(x) + 1.0).region.name
+    'interior'
+    """
+    return Condition(residual, INTERIOR, weight, equations)
 
 
-def boundary(residual: Residual, weight: float = 1.0) -> Condition:
-    """Ask that `residual` vanishes on all faces of the box."""
-    return Condition(residual, BOUNDARY, weight)
+def boundary(residual: Residual, weight: float = 1.0, equations: int | None = None) -> Condition:
+    """Ask that `residual` vanishes on the whole boundary; a Neumann condition takes the normal as a third argument.
+
+    >>> sl.boundary(lambda u, x, normal: sl.gradient(u)(x) @ normal).takes_normal
+    True
+    """
+    return Condition(residual, BOUNDARY, weight, equations)
 
 
-def face(*, axis: int, side: Literal["lower", "upper"], residual: Residual, weight: float = 1.0) -> Condition:
-    """Ask that `residual` vanishes on one face: the lower face of the time axis carries the initial condition."""
-    return Condition(residual, Face(axis, side), weight)
+def face(
+    *, axis: int, side: Literal["lower", "upper"], residual: Residual, weight: float = 1.0, equations: int | None = None
+) -> Condition:
+    """Ask that `residual` vanishes on one face of a box: the lower face of the time axis carries the initial condition.
+
+    >>> str(sl.face(axis=1, side="lower", residual=lambda u, x: u(x)).region)
+    'lower face of axis 1'
+    """
+    return Condition(residual, Face(axis, side), weight, equations)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A differential equation with its side conditions on a box.
+    """A differential equation with its side conditions on a domain.
 
     Parameters
     ----------
     name : str
-    domain : Box
+    domain : Domain
+        A `Box`, or one of your own.
     conditions : sequence of Condition
         See `interior`, `boundary` and `face`.
     solution : callable, (d,) -> () or (outputs,), optional
@@ -72,31 +114,67 @@ class Problem:
     axes : sequence of str, optional
         Names of the coordinates of a point, for pictures; x, or x₁, x₂ …
 
+    Attributes
+    ----------
+    regions : tuple of Region
+        Where each condition holds.
+    origin : (str, dict) or None
+        Name and arguments by which `PROBLEMS` makes this problem, but for the weights; None for a problem of your own.
+
     Raises
     ------
     InputError
-        If there is no condition, one names a face that the domain lacks, or the axes are not as many as the dimensions.
+        If there is no condition, one does not fit the domain, or the axes are not as many as the dimensions.
+
+    Examples
+    --------
+    >>> rod = sl.Problem("rod", sl.Box(0, 1), [sl.interior(lambda u, x: sl.laplacian(u)(x) + 1), sl.boundary(lambda u, x: u(x))])
+    >>> rod.names, [len(x) for x in rod.sample(50, seed=0)]
+    (['interior', 'boundary'], [48, 2])
     """
 
     name: str
-    domain: Box
+    domain: Domain
     conditions: Sequence[Condition]
     solution: Function | None = None
     outputs: int = 1
     equation: str = ""
     axes: Sequence[str] = ()
+    regions: tuple[Region, ...] = field(init=False, repr=False, compare=False)
+    origin: tuple[str, dict[str, Any]] | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self):
+        self._check_kinds()
+        object.__setattr__(self, "outputs", check_integer("outputs", self.outputs, 1))
         object.__setattr__(self, "conditions", tuple(self.conditions))
-        check_integer("outputs", self.outputs, 1)
+        object.__setattr__(self, "regions", tuple(condition.on(self.domain) for condition in self.conditions))
+        for condition, region in zip(self.conditions, self.regions, strict=True):
+            if region.dim != self.dim:
+                raise InputError(f"the region {region.name!r} has points of {region.dim} coordinates, the domain of {self.dim}.")
+            if condition.takes_normal and region.codimension != 1:
+                raise InputError(f"the residual on the {region.name} takes (u, x, normal), but only a boundary has a normal.")
+        axes = self.axes or (["x"] if self.dim == 1 else [f"x{i}".translate(SUBSCRIPTS) for i in range(1, self.dim + 1)])
+        if not isinstance(axes, Sequence) or len(axes) != self.dim or not all(isinstance(axis, str) for axis in axes):
+            raise InputError(f"axes = {axes!r} are not the names of {self.dim} coordinates.")
+        object.__setattr__(self, "axes", tuple(axes))
+
+    def _check_kinds(self):
+        for what, value in (("name", self.name), ("equation", self.equation)):
+            if not isinstance(value, str):
+                raise InputError(f"{what} = {value!r} is not text: write {what}='…'.")
+        if not isinstance(self.domain, Domain):
+            raise InputError(f"domain = {self.domain!r} is not a domain: write sl.Box([0.0, 0.0], [1.0, 1.0]), corner by corner.")
+        if not isinstance(self.conditions, Sequence) or isinstance(self.conditions, str):
+            raise InputError(f"conditions = {self.conditions!r} is not a list: write conditions=[sl.interior(residual), …].")
         if not self.conditions:
             raise InputError(f"problem {self.name!r} has no conditions: give it at least one sl.interior(residual).")
         for condition in self.conditions:
-            self.domain.faces(condition.region)
-        axes = self.axes or (["x"] if self.dim == 1 else [f"x{i}".translate(SUBSCRIPTS) for i in range(1, self.dim + 1)])
-        if len(axes) != self.dim:
-            raise InputError(f"axes = {list(axes)} are not the names of {self.dim} coordinates.")
-        object.__setattr__(self, "axes", tuple(axes))
+            if not isinstance(condition, Condition):
+                raise InputError(
+                    f"{condition!r} is not a condition: write sl.interior(residual), sl.boundary(residual) or sl.face."
+                )
+        if self.solution is not None and not callable(self.solution):
+            raise InputError(f"solution = {self.solution!r} is not a function: write lambda x: … for one point x (d,).")
 
     @property
     def dim(self) -> int:
@@ -106,11 +184,14 @@ class Problem:
     @property
     def names(self) -> list[str]:
         """Name of each condition: its region, with a number where a region has several."""
-        regions = [str(condition.region) for condition in self.conditions]
-        return [
-            region if regions.count(region) == 1 else f"{region} ({regions[: i + 1].count(region)})"
-            for i, region in enumerate(regions)
-        ]
+        names = [region.name for region in self.regions]
+        return [name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})" for i, name in enumerate(names)]
+
+    def network(self, width: int = 32, depth: int = 2, activation: str = "tanh") -> "MLP":
+        """Return an `MLP` with the inputs and outputs of this problem."""
+        from sketchlab.networks import MLP
+
+        return MLP(self.dim, width, depth, self.outputs, activation)
 
     def check_points(self, x) -> None:
         """Raise `InputError` unless x holds points of the domain's dimension, (n, d)."""
@@ -119,9 +200,18 @@ class Problem:
 
     def reweighted(self, weights: Sequence[float]) -> "Problem":
         """Return the problem with other weights, one for each condition."""
-        if len(weights) != len(self.conditions):
-            raise InputError(f"{len(weights)} weights do not fit the {len(self.conditions)} conditions of {self.name!r}.")
-        return replace(self, conditions=[replace(c, weight=float(w)) for c, w in zip(self.conditions, weights, strict=True)])
+        weights = _listed(weights)
+        if not isinstance(weights, Sequence) or len(weights) != len(self.conditions):
+            many = len(weights) if isinstance(weights, Sequence) else repr(weights)
+            raise InputError(f"{many} weights do not fit the {len(self.conditions)} conditions of {self.name!r}.")
+        conditions = [replace(condition, weight=weight) for condition, weight in zip(self.conditions, weights, strict=True)]
+        return replace(self, conditions=conditions).of_origin(self.origin)
+
+    def of_origin(self, origin: tuple[str, dict[str, Any]] | None) -> "Problem":
+        """Return the problem with a note of how the catalogue made it."""
+        problem = replace(self)
+        object.__setattr__(problem, "origin", origin)
+        return problem
 
     def sample(self, points: int | Sequence[int], *, seed: int, sampler: Sampler = uniform) -> tuple[np.ndarray, ...]:
         """Draw collocation points for every condition.
@@ -129,10 +219,11 @@ class Problem:
         Parameters
         ----------
         points : int or sequence of int
-            The total, of which the interior gets 80 % and the faces share the rest by area; or a number for each condition.
+            A number for each condition, or the total: 80 % go inside; the conditions on the boundary share the rest by area,
+            but each gets half of an equal share at least, and no more than its region has.
         seed : int
-        sampler : callable
-            See `Box.sample`.
+        sampler : callable, (n, dim, seed) -> (m, dim) in the unit cube
+            An entry of `SAMPLERS`, or your own.
 
         Returns
         -------
@@ -146,160 +237,48 @@ class Problem:
         counts = self._share(points)
         seeds = np.random.SeedSequence(check_integer("seed", seed, 0, 2**32 - 1)).generate_state(len(counts))
         return tuple(
-            self.domain.sample(condition.region, count, seed=int(condition_seed), sampler=sampler)
-            for condition, count, condition_seed in zip(self.conditions, counts, seeds, strict=True)
+            region.sample(count, seed=int(region_seed), sampler=sampler)
+            for region, count, region_seed in zip(self.regions, counts, seeds, strict=True)
         )
 
     def _share(self, points):
-        n = len(self.conditions)
-        if not isinstance(points, Sequence):
-            total = check_integer("points", points, n)
-            inside = np.array([condition.region == INTERIOR for condition in self.conditions])
-            areas = np.array([self.domain.measure(condition.region) for condition in self.conditions])
-            if self.dim == 1:
-                # Each face is one point: what it cannot use goes to the interior.
-                on_faces = areas[~inside].sum()
-            else:
-                on_faces = (1 - INTERIOR_SHARE) * total if inside.any() else total
-            shares = np.where(inside, (total - on_faces) / max(inside.sum(), 1), on_faces * areas / max(areas[~inside].sum(), 1))
-            # Cumulative rounding shares out exactly the total.
-            counts = np.diff(np.rint(np.cumsum(shares)), prepend=0)
-            return [max(int(count), 1) for count in counts]
-        if len(points) != n:
-            raise InputError(f"points = {list(points)} has {len(points)} numbers for the {n} conditions of {self.name!r}.")
-        return [check_integer("points", count, 1) for count in points]
+        points, n = _listed(points), len(self.regions)
+        if isinstance(points, Sequence) and not isinstance(points, str):
+            if len(points) != n:
+                raise InputError(f"points = {points} has {len(points)} numbers for the {n} conditions of {self.name!r}.")
+            return [check_integer("points", _listed(count), 1) for count in points]
+        total = check_integer("points", points, n)
+        inside = np.array([region.codimension == 0 for region in self.regions])
+        limits = np.array([region.capacity or np.inf for region in self.regions])
+        shares = np.zeros(n)
+        if not inside.all():
+            areas = np.array([region.measure for region in self.regions])[~inside]
+            # A small total leaves two points to each condition: both ends of an interval.
+            budget = max((1 - INTERIOR_SHARE) * total, min(2 * len(areas), total / 2)) if inside.any() else total
+            shares[~inside] = np.minimum(_fair(budget, areas), limits[~inside])
+        if inside.any():
+            # What the boundary cannot use goes inside.
+            shares[inside] = (total - shares[~inside].sum()) / inside.sum()
+        return apportion(total, np.cumsum(shares), limits)
 
 
-def _dirichlet(exact: Function) -> Residual:
-    """Return the residual u - exact."""
-    return lambda u, x: u(x) - exact(x)
+def _fair(total, areas):
+    """Share by area, but leave every condition half of an equal share: what is above it is scaled to the rest."""
+    shares = total * areas / areas.sum()
+    least = total / (2 * len(areas))
+    excess = np.maximum(shares - least, 0)
+    return shares if np.all(shares >= least) else least + excess * (total / 2) / excess.sum()
 
 
-def poisson_1d() -> Problem:
-    """−u″ = π² sin πx on (0, 1), u = sin πx."""
-
-    def exact(x):
-        return jnp.sin(jnp.pi * x[0])
-
-    return Problem(
-        name="poisson_1d",
-        equation="−u″ = π² sin πx on (0, 1),  u = sin πx",
-        domain=Box([0.0], [1.0]),
-        conditions=[
-            interior(lambda u, x: -laplacian(u)(x) - jnp.pi**2 * exact(x)),
-            boundary(_dirichlet(exact), weight=10.0),
-        ],
-        solution=exact,
-    )
+def _listed(numbers):
+    """Return arrays of NumPy and JAX as Python numbers."""
+    return numbers.tolist() if hasattr(numbers, "tolist") else numbers
 
 
-def poisson_2d() -> Problem:
-    """−Δu = f on (0, 1)², u = sin πx sin πy."""
-
-    def exact(x):
-        return jnp.prod(jnp.sin(jnp.pi * x))
-
-    return Problem(
-        name="poisson_2d",
-        equation="−Δu = f on (0, 1)²,  u = sin πx sin πy",
-        domain=Box([0.0] * 2, [1.0] * 2),
-        conditions=[
-            interior(lambda u, x: -laplacian(u)(x) - 2 * jnp.pi**2 * exact(x)),
-            boundary(_dirichlet(exact), weight=10.0),
-        ],
-        solution=exact,
-    )
-
-
-def poisson_5d() -> Problem:
-    """−Δu = f on (0, 1)⁵, u = Σ cos πxᵢ."""
-
-    def exact(x):
-        return jnp.sum(jnp.cos(jnp.pi * x))
-
-    return Problem(
-        name="poisson_5d",
-        equation="−Δu = f on (0, 1)⁵,  u = Σ cos πxᵢ",
-        domain=Box([0.0] * 5, [1.0] * 5),
-        conditions=[
-            interior(lambda u, x: -laplacian(u)(x) - jnp.pi**2 * exact(x)),
-            boundary(_dirichlet(exact), weight=10.0),
-        ],
-        solution=exact,
-    )
-
-
-def heat_1d() -> Problem:
-    """u_t = ¼ u_xx on (0, 1) × (0, 1), u = exp(−π²t/4) sin πx; points are (x, t)."""
-
-    def exact(x):
-        return jnp.exp(-(jnp.pi**2) * x[1] / 4) * jnp.sin(jnp.pi * x[0])
-
-    return Problem(
-        name="heat_1d",
-        equation="u_t = ¼ u_xx on (0, 1)×(0, 1),  u = exp(−π²t/4) sin πx",
-        domain=Box([0.0, 0.0], [1.0, 1.0]),
-        conditions=[
-            interior(lambda u, x: partial(u, 1)(x) - laplacian(u, axes=[0])(x) / 4),
-            face(axis=0, side="lower", residual=lambda u, x: u(x), weight=10.0),
-            face(axis=0, side="upper", residual=lambda u, x: u(x), weight=10.0),
-            face(axis=1, side="lower", residual=_dirichlet(exact), weight=10.0),
-        ],
-        solution=exact,
-        axes=("x", "t"),
-    )
-
-
-def nonlinear_bvp() -> Problem:
-    """−u″ + u³ = f on (−1, 1), u = cos πx."""
-
-    def exact(x):
-        return jnp.cos(jnp.pi * x[0])
-
-    def equation(u, x):
-        source = jnp.pi**2 * exact(x) + exact(x) ** 3
-        return -laplacian(u)(x) + u(x) ** 3 - source
-
-    return Problem(
-        name="nonlinear_bvp",
-        equation="−u″ + u³ = f on (−1, 1),  u = cos πx",
-        domain=Box([-1.0], [1.0]),
-        conditions=[interior(equation), boundary(_dirichlet(exact), weight=10.0)],
-        solution=exact,
-    )
-
-
-def transport_1d(speed: float = 1.0) -> Problem:
-    """u_t + c u_x = 0 on (0, 1) × (0, 1), periodic in x, u = sin 2π(x − ct); points are (x, t).
-
-    Parameters
-    ----------
-    speed : float
-        c, between -1000 and 1000. 1 is easy, 10 hard, and at 30 a plain PINN fails (Krishnapriyan et al. 2021).
-    """
-    speed = check_real("speed", speed, -1000, 1000)
-
-    def exact(x):
-        return jnp.sin(2 * jnp.pi * (x[0] - speed * x[1]))
-
-    def periodic(u, x):
-        return u(x) - u(x.at[0].add(1.0))
-
-    return Problem(
-        name="transport_1d",
-        equation=f"u_t + c u_x = 0 on (0, 1)×(0, 1), periodic in x,  u = sin 2π(x − ct), c = {speed:g}",
-        domain=Box([0.0, 0.0], [1.0, 1.0]),
-        conditions=[
-            interior(lambda u, x: partial(u, 1)(x) + speed * partial(u, 0)(x)),
-            face(axis=0, side="lower", residual=periodic, weight=10.0),
-            face(axis=1, side="lower", residual=_dirichlet(exact), weight=10.0),
-        ],
-        solution=exact,
-        axes=("x", "t"),
-    )
-
-
-PROBLEMS = Catalogue(
-    "problem",
-    {factory.__name__: factory for factory in (poisson_1d, poisson_2d, poisson_5d, heat_1d, nonlinear_bvp, transport_1d)},
-)
+def _required_parameters(function):
+    """Count the positional parameters that have no default; None where Python does not know."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty for p in parameters)

@@ -274,6 +274,9 @@ class LeastSquares:
 
     def _pointwise(self, condition):
         """Return the residual of a condition at one point, from parameters that the network has cut."""
+        if condition.takes_normal:
+            normal = condition.on(self.problem.domain).normal
+            return lambda parameters, x: condition.residual(lambda y: self.network.evaluate(parameters, y), x, normal(x))
         return lambda parameters, x: condition.residual(lambda y: self.network.evaluate(parameters, y), x)
 
     def scaled_rows(self, points: Points):
@@ -281,8 +284,8 @@ class LeastSquares:
 
         The residual maps the network's parameters as `unflatten` cuts them and a point (d,) to (m,).
         """
-        for condition, x in zip(self.problem.conditions, points, strict=True):
-            scale = (condition.weight * self.problem.domain.measure(condition.region) / x.shape[0]) ** 0.5
+        for condition, region, x in zip(self.problem.conditions, self.problem.regions, points, strict=True):
+            scale = (condition.weight * region.measure / x.shape[0]) ** 0.5
             pointwise = self._pointwise(condition)
             yield (lambda parameters, y, f=pointwise, c=scale: c * jnp.atleast_1d(f(parameters, y))), x
 

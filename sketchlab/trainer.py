@@ -334,7 +334,7 @@ class Trainer:
     def _resample(self, number):
         drawn = self.resampling.draw(
             self.problem,
-            [len(x) for x in self.points],
+            self.setup.points,
             lambda points: _compiled_sizes(self.least_squares)(self.theta, as_arrays(points, self.dtype)),
             seed=int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]),
             sampler=self.setup.sampler,

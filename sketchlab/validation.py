@@ -5,6 +5,7 @@ and exit status 2, a widget into its status line.
 """
 
 import difflib
+import inspect
 from collections.abc import Callable
 from numbers import Integral, Real
 
@@ -68,3 +69,16 @@ def check_boolean(name: str, value) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise InputError(f"{name} = {value!r} is neither True nor False.")
     return bool(value)
+
+
+def takes(function, count: int) -> bool:
+    """Tell whether `function` can be called with `count` positional arguments."""
+    if not callable(function):
+        return False
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # Some compiled functions have no signature: calling them shows it.
+        return True
+    return True

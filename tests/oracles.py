@@ -1,12 +1,14 @@
 """Slow or independent answers to compare with: none of them uses the code under test, apart from describing a problem."""
 
 import itertools
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import sketchlab as sl
+from sketchlab.domains import unit_points
 
 
 def orthonormal(rows, columns, seed):
@@ -88,3 +90,72 @@ SPECTRA = {
     "algebraic": 1 / np.arange(1.0, 101),
     "flat": np.ones(100),
 }
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The disk of a radius around the origin: a domain that is no box."""
+
+    radius: float
+
+    name, dim, codimension, capacity = "interior", 2, 0, None
+
+    @property
+    def measure(self):
+        return np.pi * self.radius**2
+
+    @property
+    def lower(self):
+        return (-self.radius, -self.radius)
+
+    @property
+    def upper(self):
+        return (self.radius, self.radius)
+
+    @property
+    def boundary(self):
+        return Circle(self.radius)
+
+    def sample(self, n, *, seed, sampler):
+        square, angle = unit_points(sampler, n, 2, seed).T
+        # Even by area: the square of the distance is uniform.
+        return self.radius * np.sqrt(square)[:, None] * np.stack([np.cos(2 * np.pi * angle), np.sin(2 * np.pi * angle)], axis=1)
+
+    def contains(self, x):
+        return np.linalg.norm(x, axis=1) <= self.radius * (1 + 1e-6)
+
+
+@dataclass(frozen=True)
+class Circle:
+    """The boundary of a disk."""
+
+    radius: float
+
+    name, dim, codimension, capacity = "boundary", 2, 1, None
+
+    @property
+    def measure(self):
+        return 2 * np.pi * self.radius
+
+    def sample(self, n, *, seed, sampler):
+        angle = 2 * np.pi * unit_points(sampler, n, 1, seed)
+        return self.radius * np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
+
+    def contains(self, x):
+        return np.abs(np.linalg.norm(x, axis=1) - self.radius) <= self.radius * 1e-6
+
+    def normal(self, x):
+        return x / jnp.linalg.norm(x)
+
+
+def robin_on_a_disk():
+    """Δu = 4 on the unit disk with u + ∂u/∂n = 3 on the circle, solved by |x|²."""
+    return sl.Problem(
+        name="robin on a disk",
+        domain=Disk(1.0),
+        conditions=[
+            sl.interior(lambda u, x: sl.laplacian(u)(x) - 4.0),
+            sl.boundary(lambda u, x, normal: u(x) + sl.gradient(u)(x) @ normal - 3.0),
+        ],
+        solution=lambda x: x @ x,
+    )

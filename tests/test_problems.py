@@ -1,7 +1,11 @@
+import dataclasses
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oracles import Disk, robin_on_a_disk
 
 import sketchlab as sl
 
@@ -99,7 +103,7 @@ def test_a_bad_transport_speed_is_refused(speed):
         sl.PROBLEMS["transport_1d"](speed)
 
 
-@pytest.mark.parametrize("total", [100, 1000, 1100])
+@pytest.mark.parametrize("total", [4, 5, 6, 8, 10, 13, 100, 1000, 1100])
 @pytest.mark.parametrize("problem", CASES.values(), ids=CASES)
 def test_the_total_is_shared_out_to_the_last_point(problem, total):
     assert sum(len(x) for x in problem.sample(total, seed=0)) == total
@@ -110,3 +114,167 @@ def test_axes_have_names():
     assert sl.PROBLEMS["poisson_5d"]().axes == ("x₁", "x₂", "x₃", "x₄", "x₅")
     with pytest.raises(sl.InputError, match="are not the names of 1 coordinates"):
         sl.Problem("p", sl.Box([0.0], [1.0]), [sl.interior(lambda u, x: u(x))], axes=("x", "t"))
+
+
+def heat(lengths):
+    return sl.Problem("heat", sl.Box([0, 0], lengths), CASES["heat_1d"].conditions)
+
+
+@pytest.mark.parametrize("lengths", [(1, 100), (0.2, 10), (100, 1)])
+def test_a_long_thin_box_leaves_every_condition_half_of_an_equal_share(lengths):
+    counts = [len(x) for x in heat(lengths).sample(1000, seed=0)]
+    assert counts[0] == 800 and sum(counts) == 1000
+    assert min(counts[1:]) >= 200 / 6 - 1
+    assert counts[1] == pytest.approx(counts[2], abs=1) and (counts[3] > counts[1]) == (lengths[0] > lengths[1])
+
+
+def test_an_uneven_box_shares_by_area_where_nothing_is_starved():
+    assert [len(x) for x in heat((2, 3)).sample(1000, seed=0)] == [800, 75, 75, 50]
+
+
+def test_points_drawn_again_by_their_numbers_are_as_many():
+    long = sl.Problem("long", sl.Box([0.0, 0.0], [1.0, 10.0]), CASES["poisson_2d"].conditions)
+    for name in ("uniform", "sobol"):
+        for total in (2, 7, 25, 101):
+            first = long.sample(total, seed=0, sampler=sl.SAMPLERS[name])
+            assert sum(len(x) for x in first) == total
+            again = long.sample([len(x) for x in first], seed=0, sampler=sl.SAMPLERS[name])
+            assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_both_ends_of_an_interval_are_kept_for_few_points():
+    assert [len(x) for x in CASES["poisson_1d"].sample(4, seed=0)] == [2, 2]
+
+
+def test_conditions_on_the_boundary_alone_share_the_whole_total():
+    ends = [sl.face(axis=0, side=side, residual=lambda u, x: u(x)) for side in ("lower", "upper")]
+    assert [len(x) for x in sl.Problem("ends", sl.Box(0, 1), ends).sample(9, seed=0)] == [1, 1]
+    assert [len(x) for x in sl.Problem("ends", sl.Box([0, 0], [1, 1]), ends).sample(9, seed=0)] in ([4, 5], [5, 4])
+
+
+@pytest.mark.parametrize(
+    "points", [np.int64(40), np.array(40), jnp.array(40), [38, 2], np.array([38, 2]), list(np.array([38, 2])), (38, 2)]
+)
+def test_numbers_of_points_may_be_numpy_integers_and_arrays(points):
+    assert [len(x) for x in CASES["poisson_1d"].sample(points, seed=0)] == [38, 2]
+
+
+@pytest.mark.parametrize("points", ["40", None, np.array([38.0, 2.0]), [True, 2], ["38", 2]])
+def test_other_kinds_of_points_are_refused(points):
+    with pytest.raises(sl.InputError, match="points = .* is not a whole number"):
+        CASES["poisson_1d"].sample(points, seed=0)
+
+
+def make(**changes):
+    options = {"name": "p", "domain": sl.Box([0], [1]), "conditions": [sl.interior(lambda u, x: u(x))]} | changes
+    return lambda: sl.Problem(**options)
+
+
+@pytest.mark.parametrize(
+    "call, text",
+    [
+        (make(name=3), "name = 3 is not text"),
+        (make(equation=None), "equation = None is not text"),
+        (make(domain=[[0, 1], [0, 1]]), r"domain = \[\[0, 1\], \[0, 1\]\] is not a domain: write sl.Box"),
+        (make(domain=None), "domain = None is not a domain"),
+        (make(domain=sl.Box), "is not a domain"),
+        (make(conditions=None), "conditions = None is not a list: write conditions="),
+        (make(conditions=sl.interior(lambda u, x: u(x))), "conditions = Condition.* is not a list"),
+        (make(conditions=lambda u, x: u(x)), "is not a list"),
+        (make(conditions=[lambda u, x: u(x)]), r"<lambda>.* is not a condition: write sl.interior\(residual\)"),
+        (make(conditions=["x"]), "'x' is not a condition"),
+        (make(solution="sin"), "solution = 'sin' is not a function: write lambda x"),
+        (make(outputs="1"), "outputs = '1'"),
+        (make(axes=3), "axes = 3 are not the names of 1 coordinates"),
+        (make(axes=[3]), r"axes = \[3\] are not the names"),
+        (
+            make(conditions=[sl.Condition(lambda u, x: u(x), sl.Box([0, 0], [1, 1]))]),
+            "has points of 2 coordinates, the domain of 1",
+        ),
+        (make(conditions=[sl.interior(lambda u, x, normal: u(x))]), "on the interior takes .u, x, normal., but only a boundary"),
+        (
+            make(domain=Disk(1.0), conditions=[sl.face(axis=0, side="lower", residual=lambda u, x: u(x))]),
+            "Disk has no faces: use sl.b",
+        ),
+        (lambda: sl.interior(3), "residual = 3 is not a function: write lambda u, x"),
+        (lambda: sl.Condition(lambda u, x: u(x), "interior"), "region = 'interior' is not a region: use sl.interior"),
+        (lambda: sl.interior(lambda u, x: u(x), equations=0), "equations = 0"),
+        (lambda: CASES["heat_1d"].reweighted(None), "None weights do not fit the 4 conditions"),
+        (lambda: CASES["poisson_1d"].reweighted([1j, 1]), "weight = 1j is not a number"),
+    ],
+)
+def test_objects_of_a_wrong_kind_are_named(call, text):
+    with pytest.raises(sl.InputError, match=text):
+        call()
+
+
+def test_names_are_those_of_the_regions_with_numbers_where_they_repeat():
+    assert CASES["heat_1d"].names == ["interior", "lower face of axis 0", "upper face of axis 0", "lower face of axis 1"]
+    twice = make(conditions=[sl.interior(lambda u, x: u(x))] * 2)()
+    assert twice.names == ["interior (1)", "interior (2)"] and str(twice.conditions[0].region) == "interior"
+
+
+def test_a_condition_may_hold_on_a_region_itself():
+    part = sl.Box([0.0, 0.0], [0.5, 1.0])
+    problem = make(domain=sl.Box([0, 0], [1, 1]), conditions=[sl.Condition(lambda u, x: u(x), part)])()
+    assert problem.regions == (part,) and np.all(problem.sample(50, seed=0)[0][:, 0] <= 0.5)
+
+
+def test_three_required_parameters_take_a_normal():
+    assert sl.boundary(lambda u, x, normal: u(x)).takes_normal
+    for residual in (lambda u, x: u(x), lambda u, x, scale=2.0: scale * u(x), lambda u, x, *rest: u(x)):
+        assert not sl.boundary(residual).takes_normal
+
+
+def test_weights_of_numpy_are_kept_as_numbers_of_python():
+    assert type(sl.interior(lambda u, x: u(x), np.float32(2)).weight) is float
+
+
+def test_a_network_fits_its_problem():
+    assert CASES["heat_1d"].network(width=8) == sl.MLP(2, 8, 2)
+    assert robin_on_a_disk().network(4, 1, "sin") == sl.MLP(2, 4, 1, activation="sin")
+
+
+def test_the_catalogue_notes_how_a_problem_was_made():
+    assert sl.PROBLEMS["heat_1d"]().origin == ("heat_1d", {})
+    assert sl.PROBLEMS["transport_1d"]().origin == ("transport_1d", {"speed": 1.0})
+    problem = sl.PROBLEMS["transport_1d"](np.int64(3))
+    assert problem.origin == ("transport_1d", {"speed": 3}) and type(problem.origin[1]["speed"]) is int
+    assert problem.reweighted([1, 2, 3]).origin == problem.origin
+    assert make()().origin is None
+    # A changed problem is no longer the catalogue's.
+    assert dataclasses.replace(problem, name="mine").origin is None
+
+
+def test_a_problem_that_a_user_enters_is_noted_too(monkeypatch):
+    monkeypatch.setattr(sl, "PROBLEMS", type(sl.PROBLEMS)({}))
+
+    def mine(length, kind="a"):
+        return sl.PROBLEMS["inner"](length)
+
+    sl.PROBLEMS["inner"] = lambda length: make(domain=sl.Box(0, length))()
+    sl.PROBLEMS.update({"mine": mine})
+    assert sl.PROBLEMS["mine"](2).origin == ("mine", {"length": 2, "kind": "a"})
+    assert sl.PROBLEMS["mine"].__name__ == "mine" and list(inspect.signature(sl.PROBLEMS["mine"]).parameters) == [
+        "length",
+        "kind",
+    ]
+    sl.PROBLEMS["bad"] = lambda: None
+    with pytest.raises(sl.InputError, match=r"PROBLEMS\['bad'\] returned None: it must return a Problem"):
+        sl.PROBLEMS["bad"]()
+    with pytest.raises(sl.InputError, match="enter a function that returns a Problem"):
+        sl.PROBLEMS["worse"] = make()()
+
+
+def test_a_disk_with_a_condition_on_its_normal_derivative_is_solved():
+    problem = robin_on_a_disk()
+    run = sl.train(
+        problem,
+        problem.network(12, 1),
+        sl.sketched_natural_gradient(rank=40),
+        points=200,
+        steps=60,
+        tolerance=1e-4,
+        progress=False,
+    )
+    assert run.stop_reason == "tolerance"

@@ -112,7 +112,7 @@ def test_rows_of_a_system_are_ordered_by_point_then_equation():
     least_squares, theta, points = small_system()
     problem = least_squares.problem
     first = problem.conditions[0].residual(lambda y: least_squares.network.apply(theta, y), points[0][1])
-    scale = (problem.domain.measure("interior") / 17) ** 0.5
+    scale = (problem.domain.measure / 17) ** 0.5
     assert least_squares.rows(points) == 2 * 17 + 2 * 8
     np.testing.assert_allclose(least_squares.residual(theta, points)[2:4], scale * first, rtol=1e-13)
 
@@ -181,8 +181,8 @@ def test_residual_sizes_carry_no_weights(case):
     least_squares, theta, points = case
     sizes = least_squares.residual_sizes(theta, points)
     scales = [
-        c.weight * least_squares.problem.domain.measure(c.region) / len(x)
-        for c, x in zip(least_squares.problem.conditions, points, strict=True)
+        c.weight * region.measure / len(x)
+        for c, region, x in zip(least_squares.problem.conditions, least_squares.problem.regions, points, strict=True)
     ]
     loss = sum(scale * float(size @ size) for scale, size in zip(scales, sizes, strict=True)) / 2
     assert loss == pytest.approx(float(least_squares.loss(theta, points)), rel=1e-12)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.calculus import laplacian, partial
-from sketchlab.domains import INTERIOR, Box, Face
+from sketchlab.domains import Box
 from sketchlab.exercises.checking import Wrong, as_numbers, close, exercise, need
 from sketchlab.problems import Problem, boundary, face, interior
 
@@ -103,7 +103,7 @@ def check_07_convection_diffusion(answer):
         )
         need(close(constant, -1.0, 1e-4), "The right-hand side is not 1.", "Move it to the left: what is left is zero.")
         for side, place in (("lower", 0.0), ("upper", 1.0)):
-            conditions = _on_face(problem, Face(0, side))
+            conditions = _at_end(problem, side)
             need(
                 conditions,
                 f"Nothing is asked for at x = {place:g}.",
@@ -212,10 +212,10 @@ def check_07_oscillator(answer):
             f"Your equations say u′ = {_sum(u_by_u, u_by_v, u_constant)}, v′ = {_sum(v_by_u, v_by_v, v_constant)}.",
             f"That is for omega = {omega:g}. Compare it with the system, term by term.",
         )
-        start = _on_face(problem, Face(0, "lower"))
+        start = _at_end(problem, "lower")
         need(start, "No initial condition is asked for.", 'Time begins on the face sl.face(axis=0, side="lower", residual=…).')
         need(
-            not _on_face(problem, Face(0, "upper")),
+            not _at_end(problem, "upper"),
             "You ask for something at t = 1 as well.",
             "What happens at the end is to be computed. sl.boundary takes both ends: take the lower face alone.",
         )
@@ -267,13 +267,17 @@ def _problem(made, domain, outputs):
 
 
 def _inside(problem, what):
-    conditions = [condition for condition in problem.conditions if condition.region == INTERIOR]
+    places = zip(problem.conditions, problem.regions, strict=True)
+    conditions = [condition for condition, region in places if region.codimension == 0]
     need(conditions, f"Nothing is asked for inside: {what} is missing.", "It is a condition sl.interior(residual).")
     return conditions
 
 
-def _on_face(problem, face):
-    return [condition for condition in problem.conditions if face in problem.domain.faces(condition.region)]
+def _at_end(problem, side):
+    """Return the conditions that hold at the lower or the upper end of the interval."""
+    end = np.array([getattr(problem.domain, side)])
+    places = zip(problem.conditions, problem.regions, strict=True)
+    return [condition for condition, region in places if region.codimension == 1 and region.contains(end)[0]]
 
 
 def _points_inside():

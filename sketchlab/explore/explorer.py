@@ -21,13 +21,14 @@ import numpy as np
 from IPython import get_ipython
 from IPython.display import display
 
+from sketchlab.equations import PROBLEMS
 from sketchlab.explore.background import Background
 from sketchlab.explore.cache import keep_compiled_functions
 from sketchlab.explore.controls import Choice, Words
 from sketchlab.explore.live import ORANGE, LiveFigure, numbers, twin
 from sketchlab.explore.page import Page
 from sketchlab.files import replacing
-from sketchlab.problems import PROBLEMS, Problem
+from sketchlab.problems import Problem
 from sketchlab.validation import InputError
 
 #: Explorers by the notebook cell that made them.

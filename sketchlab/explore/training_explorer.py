@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.damping import SEARCHES
-from sketchlab.domains import INTERIOR
 from sketchlab.drawing import exact_values, positive, slice_points
 from sketchlab.explore.background import Throttle
 from sketchlab.explore.controls import Choice, Number
@@ -406,7 +405,8 @@ class TrainingExplorer(Explorer):
 @functools.lru_cache(maxsize=16)
 def _fields(problem, network):
     """Compile (theta, x) -> the first function of the solution (n,), and the size of the first residual inside, both at x."""
-    inside = [condition for condition in problem.conditions if condition.region == INTERIOR][:1]
+    places = zip(problem.conditions, problem.regions, strict=True)
+    inside = [condition for condition, region in places if region.codimension == 0][:1]
     least_squares = LeastSquares(replace(problem, conditions=inside or problem.conditions[:1]), network)
 
     def evaluate(theta, x):
