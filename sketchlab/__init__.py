@@ -11,6 +11,7 @@ from sketchlab.damping import SEARCHES, damping_path, step_grid
 from sketchlab.decay import DecayBound, decay_bound
 from sketchlab.domains import SAMPLERS, Box, Face
 from sketchlab.gramian import Gramian, Spectrum, full_spectrum, kernel_spectrum
+from sketchlab.laws import Decay, fit_decay
 from sketchlab.networks import ACTIVATIONS, MLP
 from sketchlab.optimality import NearOptimality, halko_bounds, near_optimality
 from sketchlab.optimizers import (
@@ -28,19 +29,11 @@ from sketchlab.problems import PROBLEMS, Condition, Problem, boundary, face, int
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.resampling import RESAMPLINGS, Resampling, redraw, residual_adaptive
 from sketchlab.residuals import Jacobian, LeastSquares, from_matrix
+from sketchlab.routes import ROUTES, sketched_spectrum
 from sketchlab.setup import Setup
-from sketchlab.sketch import ROUTES, NestedSketch, co_range_finder, nested_sketch, range_finder, rayleigh_ritz, sketched_spectrum
-from sketchlab.spectra import (
-    Decay,
-    Survey,
-    condition_spectra,
-    fit_decay,
-    jacobian,
-    spectrum,
-    spectrum_bytes,
-    survey,
-    tangent_functions,
-)
+from sketchlab.sketch import NestedSketch, co_range_finder, nested_sketch, range_finder, rayleigh_ritz
+from sketchlab.spectra import Survey, condition_spectra, jacobian, spectrum, spectrum_bytes, survey
+from sketchlab.tangents import tangent_functions
 from sketchlab.training import History, Run, Trainer, load, save, train
 from sketchlab.validation import InputError
 

@@ -22,13 +22,15 @@ import numpy as np
 
 from sketchlab.domains import SAMPLERS
 from sketchlab.files import replacing
+from sketchlab.laws import fit_decay
 from sketchlab.networks import ACTIVATIONS, MLP
 from sketchlab.optimizers import OPTIMIZERS, PRESETS, RANK
 from sketchlab.problems import PROBLEMS
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.resampling import RESAMPLINGS
-from sketchlab.sketch import OVERSAMPLING, ROUTES
-from sketchlab.spectra import fit_decay, spectrum
+from sketchlab.routes import ROUTES
+from sketchlab.sketch import OVERSAMPLING
+from sketchlab.spectra import spectrum
 from sketchlab.training import load, save, train
 from sketchlab.validation import InputError, check_integer
 

@@ -22,7 +22,8 @@ from sketchlab.damping import Search, damping_path, grid_search, step_grid
 from sketchlab.gramian import Spectrum, full_spectrum, kernel_spectrum
 from sketchlab.random_matrices import gaussian
 from sketchlab.residuals import LeastSquares
-from sketchlab.sketch import ERROR_PROBES, check_rank, co_range_finder, orthonormal_image, rayleigh_ritz
+from sketchlab.routes import check_rank
+from sketchlab.sketch import ERROR_PROBES, co_range_finder, orthonormal_image, rayleigh_ritz
 from sketchlab.validation import Catalogue, InputError, check_integer, check_real
 
 

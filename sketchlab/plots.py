@@ -15,7 +15,7 @@ from sketchlab.gramian import Spectrum, noise_floors
 from sketchlab.networks import MLP
 from sketchlab.optimality import NearOptimality, Norms
 from sketchlab.problems import Condition, Problem
-from sketchlab.spectra import tangent_functions
+from sketchlab.tangents import tangent_functions
 from sketchlab.training import Run
 from sketchlab.validation import InputError, check_integer
 
