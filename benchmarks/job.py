@@ -13,7 +13,8 @@ from threadpoolctl import threadpool_limits
 import sketchlab as sl
 from benchmarks.peers import PEERS, run_peer
 from benchmarks.rows import MILESTONES, TARGETS
-from sketchlab.sketch import orthonormalize, rayleigh_ritz
+from sketchlab.orthogonal import orthonormalize
+from sketchlab.sketch import rayleigh_ritz
 
 
 def race(row: str, optimizer: str, seeds, seconds=None, tolerance=None, options=None, training=None) -> dict:

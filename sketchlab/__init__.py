@@ -7,11 +7,13 @@ Gramian of the network's tangent functions decides how hard that is, and its spe
 import importlib
 
 from sketchlab.calculus import divergence, gradient, laplacian, partial
-from sketchlab.damping import SEARCHES, damping_path, step_grid
 from sketchlab.decay import DecayBound, decay_bound
+from sketchlab.decompositions import DECOMPOSITIONS, Decomposition, dual, exact, from_range_finder, growing, sketched
 from sketchlab.domains import BOUNDARY, INTERIOR, SAMPLERS, Box, Domain, Face, Region
 from sketchlab.equations import PROBLEMS
 from sketchlab.gramian import Gramian, Spectrum, full_spectrum, kernel_spectrum
+from sketchlab.history import STOP_REASONS, History, Run, TrainingWarning
+from sketchlab.laws import Decay, fit_decay
 from sketchlab.networks import ACTIVATIONS, MLP, NETWORKS
 from sketchlab.optimality import NearOptimality, halko_bounds, near_optimality
 from sketchlab.optimizers import (
@@ -29,20 +31,16 @@ from sketchlab.problems import Condition, Problem, boundary, face, interior
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.resampling import RESAMPLINGS, Resampling, redraw, residual_adaptive
 from sketchlab.residuals import Jacobian, LeastSquares, from_matrix
+from sketchlab.routes import ROUTES, sketched_spectrum
+from sketchlab.searches import SEARCHES, Move, Search, damping_path, step_grid
+from sketchlab.seeds import train_seeds
 from sketchlab.setup import Setup
-from sketchlab.sketch import ROUTES, NestedSketch, co_range_finder, nested_sketch, range_finder, rayleigh_ritz, sketched_spectrum
-from sketchlab.spectra import (
-    Decay,
-    Survey,
-    condition_spectra,
-    fit_decay,
-    jacobian,
-    spectrum,
-    spectrum_bytes,
-    survey,
-    tangent_functions,
-)
-from sketchlab.training import History, Run, Trainer, load, save, train
+from sketchlab.sketch import NestedSketch, co_range_finder, nested_sketch, range_finder, rayleigh_ritz
+from sketchlab.spectra import Survey, condition_spectra, jacobian, spectrum, spectrum_bytes, survey
+from sketchlab.storage import load, save
+from sketchlab.tangents import tangent_functions
+from sketchlab.trainer import Trainer
+from sketchlab.training import resume, train
 from sketchlab.validation import InputError
 from sketchlab.wrappers import Fourier, Hard, Periodic, WithConstants, from_pytree
 
@@ -65,6 +63,7 @@ __all__ = [
     *_PLOTS,
     "ACTIVATIONS",
     "BOUNDARY",
+    "DECOMPOSITIONS",
     "INTERIOR",
     "MLP",
     "NETWORKS",
@@ -75,10 +74,12 @@ __all__ = [
     "SAMPLERS",
     "SEARCHES",
     "SKETCHES",
+    "STOP_REASONS",
     "Box",
     "Condition",
     "Decay",
     "DecayBound",
+    "Decomposition",
     "Domain",
     "Face",
     "Fourier",
@@ -88,6 +89,7 @@ __all__ = [
     "InputError",
     "Jacobian",
     "LeastSquares",
+    "Move",
     "NearOptimality",
     "NestedSketch",
     "Optimizer",
@@ -96,11 +98,13 @@ __all__ = [
     "Region",
     "Resampling",
     "Run",
+    "Search",
     "Setup",
     "Spectrum",
     "StepInfo",
     "Survey",
     "Trainer",
+    "TrainingWarning",
     "WithConstants",
     "adam",
     "boundary",
@@ -109,14 +113,18 @@ __all__ = [
     "damping_path",
     "decay_bound",
     "divergence",
+    "dual",
     "dual_natural_gradient",
+    "exact",
     "face",
     "fit_decay",
     "from_matrix",
     "from_pytree",
+    "from_range_finder",
     "full_spectrum",
     "gradient",
     "gradient_descent",
+    "growing",
     "halko_bounds",
     "interior",
     "jacobian",
@@ -132,7 +140,9 @@ __all__ = [
     "rayleigh_ritz",
     "redraw",
     "residual_adaptive",
+    "resume",
     "save",
+    "sketched",
     "sketched_natural_gradient",
     "sketched_spectrum",
     "spectrum",
@@ -141,6 +151,7 @@ __all__ = [
     "survey",
     "tangent_functions",
     "train",
+    "train_seeds",
 ]
 
 

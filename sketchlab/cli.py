@@ -20,16 +20,20 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from sketchlab.decompositions import RANK
 from sketchlab.domains import SAMPLERS
 from sketchlab.equations import PROBLEMS
 from sketchlab.files import replacing
+from sketchlab.laws import fit_decay
 from sketchlab.networks import ACTIVATIONS, MLP
-from sketchlab.optimizers import OPTIMIZERS, PRESETS, RANK
+from sketchlab.optimizers import OPTIMIZERS, PRESETS
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.resampling import RESAMPLINGS
-from sketchlab.sketch import OVERSAMPLING, ROUTES
-from sketchlab.spectra import fit_decay, spectrum
-from sketchlab.training import load, save, train
+from sketchlab.routes import ROUTES
+from sketchlab.sketch import OVERSAMPLING
+from sketchlab.spectra import spectrum
+from sketchlab.storage import load, save
+from sketchlab.training import train
 from sketchlab.validation import InputError, check_integer
 
 START = "00_start_here.ipynb"

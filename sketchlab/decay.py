@@ -1,47 +1,17 @@
-"""Why the eigenvalues decay: a bound for one hidden layer in one dimension, from the weights alone.
+"""Why the eigenvalues decay: a bound for one hidden tanh layer in one dimension, from the weights alone.
 
-The network is u(x) = Σⱼ aⱼ tanh(wⱼ x + bⱼ) + c on the interval [α, β], and the residual of an equation with constant
-coefficients is L u = γ₀ u + γ₁ u' + γ₂ u'' minus data. A column of J holds the values at the points x₁ … x_n, times √(weight
-(β - α) / n), of one tangent function L ∂u/∂θᵢ, where
+The tangent functions of a neuron are analytic up to a pole that its weights tell. So polynomials approximate them, with an error
+that falls as ρ⁻ⁿ with the degree n, and polynomials of low degree span few dimensions. The faster they approximate, the faster
+the eigenvalues of G fall. docs/decay.md derives the bound, with all constants.
 
-    ∂u/∂aⱼ = tanh z,    ∂u/∂bⱼ = aⱼ sech² z,    ∂u/∂wⱼ = aⱼ x sech² z,    ∂u/∂c = 1,    z = wⱼ x + bⱼ.
-
-**They are analytic.** tanh has its poles at iπ/2 + iπℤ, so the functions of neuron j continue to every ellipse with foci α and
-β that does not reach the pole xⱼ = (±iπ/2 - bⱼ) / wⱼ. In the variable t = (x - m) / h, with the middle m and the half length h
-of the interval, it is a Bernstein ellipse: the image of the circle |ζ| = ρ under t = (ζ + 1/ζ) / 2, ρ > 1, with half axes
-(ρ ± 1/ρ) / 2. The pole lies on the one with ρⱼ = |t + √(t² - 1)|, the larger branch. The steeper
-a neuron, for the same place -bⱼ / wⱼ of its step, the nearer its pole.
-
-**Analytic functions are nearly polynomials.** If f is analytic in the open ellipse of ρ and |f| ≤ M there, its Chebyshev series
-cut off after degree n errs by at most 2 M ρ⁻ⁿ / (ρ - 1) on the interval (Trefethen, Approximation Theory and Approximation
-Practice, Theorem 8.2).
-
-**Polynomials span few dimensions.** Those of degree below d span d of them. Take the tangent functions of some neurons as they
-are, at most 3 dimensions each, and approximate all others by such polynomials: J = A + E, where A has a rank of at most d + 3q
-for q neurons set aside, and |E| is the error of approximation. The singular value of J of index rank(A) + 1 is at most ‖E‖, so
-with k = d + 3q
-
-    λ_(k+1) ≤ ‖E‖² ≤ weight (β - α) Σᵢ eᵢ(d)²,    eᵢ(d) = min over ρ of Mᵢ(ρ) min(1, 2 ρ^(1-d) / (ρ - 1)),    1 < ρ < ρⱼ,
-
-the sum over the tangent functions that are not set aside. It holds for any points in the interval and for any number of them,
-so for the integral too. The 1 in the minimum is the polynomial zero, and all there is for d = 0. The constant function ∂u/∂c is a
-polynomial itself: e(d) = 0 from d = 1 on. Every q is allowed; `decay_bound` takes the best for each k, with the neurons in the
-order of their poles, nearest first.
-
-**M, from the weights.** With T = tanh z and S = sech² z = 1 - T² the derivatives by x are polynomials in S and T:
-
-    tanh:      w S                       -2 w² T S
-    sech²:    -2 w T S                    w² S (4 - 6 S)
-    x sech²:   S - 2 x w T S             -4 w T S + x w² S (4 - 6 S)
-
-so bounds of |S|, of |T| ≤ √(1 + |S|) and of |x| on the ellipse bound them all. And |cosh z|² = sinh² Re z + cos² Im z, of which
-1 / cosh² is bounded over the boundary of the ellipse (the maximum principle) arc by arc, with the least value that each of the
-two terms takes on the arc: a true bound, not a sample.
-
-Boundary conditions add rows to J: m rows move the index by m at most, λ_(k+1+m) of all rows ≤ λ_(k+1) of the interior ones.
-
-That the eigenvalues of such a network's Gramian decay is what Best McKay, Kaur, Greif, Wetton 2025 prove; this is our derivation,
-with constants. Rounding and underflow of the bound itself are not accounted for.
+=========  ===========  =======  ==============================================================
+symbol     name         shape    meaning
+=========  ===========  =======  ==============================================================
+xⱼ         poles        (m,)     nearest pole of neuron j, a point of the complex plane
+ρⱼ         rho          (m,)     size of the Bernstein ellipse through it, > 1
+d                                dimension of the polynomials, degree below d
+q          set_aside    (count,) neurons that are kept as they are, at 3 dimensions each
+=========  ===========  =======  ==============================================================
 """
 
 from collections.abc import Sequence
@@ -51,7 +21,7 @@ import numpy as np
 
 from sketchlab.domains import Box
 from sketchlab.networks import MLP
-from sketchlab.validation import InputError, check_integer, check_real
+from sketchlab.validation import InputError, check_array, check_instance, check_integer, check_real
 
 #: Arcs of half an ellipse on which the functions are bounded, an even number so that none spans its top; and ellipses that are
 #: tried for each neuron.
@@ -113,15 +83,23 @@ def decay_bound(
     InputError
         If the network or the domain is another one.
 
+    Examples
+    --------
+    >>> problem, network = sl.PROBLEMS["poisson_1d"](), sl.MLP(1, width=8, depth=1)
+    >>> bound = sl.decay_bound(network, network.init(key=jax.random.key(0)), problem.domain, count=20)
+    >>> bool(bound.eigenvalues[19] < 1e-6 * bound.eigenvalues[0])
+    True
+
     Notes
     -----
-    Derivation and assumptions: see the module.
+    Derivation and assumptions: docs/decay.md.
     """
     weights, biases, amplitudes = _neurons(network, theta, domain)
     check_integer("count", count, 1)
     check_real("weight", weight, 0, np.inf, open_low=True, open_high=True)
-    if len(coefficients) != 3 or not np.all(np.isfinite(coefficients)):
-        raise InputError(f"coefficients = {coefficients!r} are not three numbers (γ₀, γ₁, γ₂) of γ₀ u + γ₁ u' + γ₂ u''.")
+    coefficients = np.asarray(check_array("coefficients", coefficients), float)
+    if coefficients.shape != (3,) or not np.all(np.isfinite(coefficients)):
+        raise InputError(f"coefficients = {coefficients} are not three numbers (γ₀, γ₁, γ₂) of γ₀ u + γ₁ u' + γ₂ u''.")
     half, middle = domain.lengths[0] / 2, (domain.lower[0] + domain.upper[0]) / 2
     # In t the neuron is tanh(slope t + shift).
     slopes, shifts = weights * half, weights * middle + biases
@@ -182,11 +160,11 @@ def bernstein_parameter(t) -> np.ndarray:
 def _neurons(network, theta, domain):
     asked = {"dim": 1, "depth": 1, "outputs": 1, "activation": "tanh"}
     for name, value in asked.items():
-        if (given := getattr(network, name)) != value:
+        if (given := getattr(network, name, None)) != value:
             raise InputError(f"the bound is for one hidden tanh layer in one dimension: the network has {name} = {given!r}.")
-    if domain.dim != 1:
+    if check_instance("domain", domain, Box, "sl.Box([0], [1])").dim != 1:
         raise InputError(f"the bound is for one hidden tanh layer in one dimension: the domain has {domain.dim}.")
-    theta = np.asarray(theta, float)
+    theta = np.asarray(check_array("theta", theta), float)
     if theta.shape != (network.size,) or not np.all(np.isfinite(theta)):
         raise InputError(f"theta of shape {theta.shape} is not the {network.size} finite parameters of the network.")
     (weights, biases), (amplitudes, _) = network.unflatten(theta)

@@ -22,14 +22,8 @@ import jax.numpy as jnp
 
 from sketchlab.gramian import Spectrum, full_spectrum, kernel_spectrum
 from sketchlab.random_matrices import SKETCHES
-from sketchlab.sketch import (
-    ERROR_PROBES,
-    OVERSAMPLING,
-    check_rank,
-    co_range_finder,
-    orthonormal_image,
-    rayleigh_ritz,
-)
+from sketchlab.routes import check_rank
+from sketchlab.sketch import ERROR_PROBES, OVERSAMPLING, co_range_finder, orthonormal_image, rayleigh_ritz
 from sketchlab.strategies import Bound, Settings
 from sketchlab.validation import Catalogue, InputError, check_integer, check_real
 
@@ -176,8 +170,8 @@ def growing(
 ) -> Decomposition:
     """Return the triplets of a sketch that finds its rank by itself.
 
-    It grows while its smallest eigenvalue is above the damping, and shrinks when half as many directions would do, through at most
-    6 sizes, each of which compiles once.
+    It grows while its smallest eigenvalue is above the damping, and shrinks when half as many directions would do, through at
+    most 6 sizes, each of which compiles once.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.residuals import Jacobian
-from sketchlab.validation import InputError
+from sketchlab.validation import InputError, check_array, check_integer, check_jacobian, check_matrix
 
 #: Largest dense Gramian that is built without being told a limit, in bytes.
 MEMORY_LIMIT = 2 * 2**30
@@ -96,11 +96,11 @@ class Spectrum:
 
     @property
     def shares(self) -> dict[str, jax.Array]:
-        """Part of each eigenvalue λᵢ = ‖Jvᵢ‖² that the rows of a condition contribute, (k,) each; together they are 1."""
+        """Part of each eigenvalue λᵢ = ‖Jvᵢ‖² that the rows of a condition contribute, (k,) each; their sum is 1."""
         ends = np.cumsum([rows for _, rows in self.conditions])[:-1]
         parts = jnp.split(self.left**2, ends) if self.conditions else []
         total = jnp.sum(self.left**2, axis=0)
-        # A direction that was not resolved has no left vector: it belongs to nobody.
+        # Directions that were not resolved have a zero left vector; avoid 0/0, so that their shares are all 0.
         total = jnp.where(total > 0, total, 1)
         return {name: jnp.sum(part, axis=0) / total for (name, _), part in zip(self.conditions, parts, strict=True)}
 
@@ -115,9 +115,16 @@ class Spectrum:
         Returns
         -------
         () or (m,)
-            Of a sketch, a lower bound: the directions that it does not see are not counted.
+            Of a sketch, the part that it sees: a lower bound by every route whose eigenvalues are never too large. Those of a
+            single pass can be, and so can its d(μ).
+
+        Examples
+        --------
+        >>> spectrum = sl.full_spectrum(sl.from_matrix(jnp.diag(jnp.array([1.0, 0.1, 1e-6]))))
+        >>> np.round(spectrum.effective_dimension(1e-4), 3)
+        np.float64(1.99)
         """
-        damping = jnp.asarray(damping)[..., None]
+        damping = jnp.asarray(check_array("damping", damping))[..., None]
         return jnp.sum(self.eigenvalues / (self.eigenvalues + damping), axis=-1)
 
 
@@ -129,11 +136,18 @@ def noise_floors(spectrum: Spectrum) -> tuple[jax.Array, jax.Array]:
 
 
 class Gramian(NamedTuple):
-    """G = JᵀJ (P, P) as an operator.
+    """G = JᵀJ (P, P), the metric that function space gives to the parameters: ⟨v, Gw⟩ = ⟨Jv, Jw⟩.
 
     Attributes
     ----------
     jacobian : Jacobian
+
+    Examples
+    --------
+    >>> G = sl.Gramian(sl.from_matrix(jnp.array([[1.0, 2.0], [0.0, 1.0]])))
+    >>> G.dense()
+    Array([[1., 2.],
+           [2., 5.]], dtype=float64)
     """
 
     jacobian: Jacobian
@@ -144,20 +158,12 @@ class Gramian(NamedTuple):
         return (self.jacobian.shape[1],) * 2
 
     def matmat(self, a: jax.Array) -> jax.Array:
-        """Return G A: (P, k) -> (P, k), for one product with J and one with Jᵀ."""
+        """Return G A: (P, k) -> (P, k), for one product with J and one with Jᵀ; G is not formed."""
+        check_matrix("a", a, check_jacobian(self.jacobian).shape[1])
         return self.jacobian.rmatmat(self.jacobian.matmat(a))
 
-    def matvec(self, v: jax.Array) -> jax.Array:
-        """Return G v: (P,) -> (P,)."""
-        return self.matmat(v[:, None])[:, 0]
-
-    @property
-    def nbytes(self) -> int:
-        """Memory of the dense G."""
-        return self.shape[0] ** 2 * jnp.dtype(self.jacobian.dtype).itemsize
-
     def dense(self, *, limit: int = MEMORY_LIMIT) -> jax.Array:
-        """Build G (P, P).
+        """Form G (P, P), for N P² operations.
 
         Parameters
         ----------
@@ -169,12 +175,15 @@ class Gramian(NamedTuple):
         InputError
             If it would take more.
         """
-        if self.nbytes > limit:
+        parameters = check_jacobian(self.jacobian).shape[1]
+        needed = parameters**2 * jnp.dtype(self.jacobian.dtype).itemsize
+        if needed > check_integer("limit", limit, 0):
             raise InputError(
-                f"the dense Gramian of P = {self.shape[0]} parameters takes {self.nbytes / 2**30:.3g} GiB, the limit is "
+                f"the dense Gramian of P = {parameters} parameters takes {needed / 2**30:.3g} GiB, the limit is "
                 f"{limit / 2**30:.3g} GiB: use its products or a sketch, or raise limit."
             )
-        return self.matmat(jnp.eye(self.shape[0], dtype=self.jacobian.dtype))
+        matrix = self.jacobian.dense()
+        return matrix.T @ matrix
 
 
 def full_spectrum(jacobian: Jacobian) -> Spectrum:
@@ -185,25 +194,38 @@ def full_spectrum(jacobian: Jacobian) -> Spectrum:
     Returns
     -------
     Spectrum, k = min(N, P)
+
+    Examples
+    --------
+    >>> sl.full_spectrum(sl.from_matrix(jnp.diag(jnp.array([3.0, 4.0])))).singular_values
+    Array([4., 3.], dtype=float64)
     """
-    left, singular_values, right = jnp.linalg.svd(jacobian.dense(), full_matrices=False)
+    left, singular_values, right = jnp.linalg.svd(check_jacobian(jacobian).dense(), full_matrices=False)
     return Spectrum(singular_values, left, right.T)
 
 
 def kernel_spectrum(jacobian: Jacobian) -> Spectrum:
     """Compute the singular triplets of J from the kernel K = JJᵀ (N, N): K = U S² Uᵀ, V = JᵀU S⁻¹.
 
-    The cheap way when there are fewer points than parameters: O(N² P + N³). It squares J, so singular values below √(ε N) s₁ are
+    The cheap way when there are fewer rows than parameters: O(N² P + N³). It squares J, so singular values below √(ε N) s₁ are
     rounding noise; they and their vectors are returned as zeros.
 
     Returns
     -------
-    Spectrum, k = N
+    Spectrum, k = min(N, P)
+
+    Examples
+    --------
+    >>> sl.kernel_spectrum(sl.from_matrix(jnp.array([[3.0, 4.0, 0.0]]))).singular_values
+    Array([5.], dtype=float64)
     """
-    matrix = jacobian.dense()
+    matrix = check_jacobian(jacobian).dense()
     eigenvalues, vectors = jnp.linalg.eigh(matrix @ matrix.T)
-    eigenvalues, left = eigenvalues[::-1], vectors[:, ::-1]
-    resolved = eigenvalues > jnp.finfo(matrix.dtype).eps * len(matrix) * eigenvalues[0]
-    singular_values = jnp.where(resolved, jnp.sqrt(jnp.abs(eigenvalues)), 0)
-    inverse = jnp.where(resolved, 1 / jnp.where(resolved, singular_values, 1), 0)
-    return Spectrum(singular_values, left * resolved, (matrix.T @ left) * inverse, route="dual", squared=True)
+    count = min(matrix.shape)
+    eigenvalues, left = eigenvalues[::-1][:count], vectors[:, ::-1][:, :count]
+    noise = eigenvalues <= jnp.finfo(matrix.dtype).eps * len(matrix) * eigenvalues[0]
+    # Asked this way round, NaN is not taken for noise: a spectrum of a J with NaN is NaN.
+    singular_values = jnp.where(noise, 0, jnp.sqrt(jnp.abs(eigenvalues)))
+    inverse = jnp.where(noise, 0, 1 / jnp.where(noise, 1, singular_values))
+    left = jnp.where(noise, 0, left)
+    return Spectrum(singular_values, left, (matrix.T @ left) * inverse, route="dual", squared=True)

@@ -97,6 +97,12 @@ def name_of(network) -> str:
     raise AttributeError(f"{type(network).__name__} is not in sl.NETWORKS, so it has no settings.")
 
 
+@functools.lru_cache(maxsize=32)
+def solve(network):
+    """Return the compiled solution (theta (P,), x (n, d)) -> (n,) or (n, outputs): for equal networks the same function."""
+    return jax.jit(jax.vmap(functools.partial(apply, network), (None, 0)))
+
+
 def network_from_settings(settings: dict | None):
     """Make a network from its settings, the inverse of ``network.settings``; `InputError` where they do not say enough."""
     if settings is None:

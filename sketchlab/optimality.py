@@ -1,12 +1,12 @@
-"""How close a sketch comes to the best: its error against the optimum and against the bounds, as an experiment.
+"""How close a sketch comes to the best of its rank: its error against the optimum and against the bounds, as an experiment.
 
-No matrix of rank k is nearer to G than the leading k eigenvectors make it: ‖G - Ĝ‖ ≥ λ_(k+1), and in the Frobenius norm
+The best approximation of rank k keeps the leading k eigenvectors of G. It errs by λ_(k+1), in the Frobenius norm by
 (Σ_(j>k) λⱼ²)^½. A sketch of k + p columns comes near to that, with high probability, and power iterations bring it nearer.
 
 =========  ===========  ========  ====================================================
 symbol     name         shape     meaning
 =========  ===========  ========  ====================================================
-G          gramian      (P, P)    never formed: its eigenvectors span all that matters
+G          gramian      (P, P)    JᵀJ, never formed
 Ĝ                                 V S² Vᵀ of a sketch of rank k
 m                                 q + 1, the powers of G that a range route multiplies
 τₘ         tail                   (Σ_(j>k) λⱼ^(2m))^½
@@ -21,10 +21,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.gramian import Spectrum, full_spectrum
+from sketchlab.memory import one_blas_thread
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.residuals import Jacobian
-from sketchlab.sketch import OVERSAMPLING, sketched_spectrum
-from sketchlab.validation import InputError, check_integer
+from sketchlab.routes import sketched_spectrum
+from sketchlab.sketch import OVERSAMPLING, check_power_iterations
+from sketchlab.validation import InputError, check_array, check_integer, check_key
 
 #: Steps of the power iteration for a spectral norm.
 NORM_ITERATIONS = 100
@@ -83,6 +85,12 @@ def halko_bounds(eigenvalues, rank: int, oversampling: int, power_iterations: in
     rank, oversampling, power_iterations : int
         k >= 2, p >= 4, q.
 
+    Examples
+    --------
+    >>> bounds = sl.halko_bounds(0.5 ** np.arange(30), 10, 5, 0)
+    >>> 0.5**10 < bounds.expected.spectral < bounds.likely.spectral
+    True
+
     Notes
     -----
     Let P project on range(GᵐΩ), m = q + 1. The sketch is PGP, cut off to rank k. Since G - PGP = (I - P) G + P G (I - P), its
@@ -101,9 +109,11 @@ def halko_bounds(eigenvalues, rank: int, oversampling: int, power_iterations: in
     constants are the journal's, where ‖Ω₁⁺‖_F exceeds t √(3 k / (p + 1)) with a probability of at most t⁻ᵖ; arXiv v2 has larger
     ones.
     """
-    eigenvalues = np.asarray(eigenvalues, float)
+    eigenvalues = np.asarray(check_array("eigenvalues", eigenvalues), float)
+    if eigenvalues.ndim != 1:
+        raise InputError(f"eigenvalues of shape {eigenvalues.shape} are not a list of numbers: give those of `full_spectrum`.")
     k = check_integer("rank", rank, 2, eigenvalues.size)
-    p, m = check_integer("oversampling", oversampling, 4), check_integer("power_iterations", power_iterations, 0) + 1
+    p, m = check_integer("oversampling", oversampling, 4), check_power_iterations(power_iterations) + 1
     last, following, rest = eigenvalues[k - 1], eigenvalues[k] if k < eigenvalues.size else 0.0, eigenvalues[k:]
     if last == 0:
         return Bounds(Norms(0.0, 0.0), Norms(0.0, 0.0))
@@ -162,22 +172,33 @@ def near_optimality(
     ------
     InputError
         For what `sketched_spectrum` refuses, and if nothing is to be compared.
+
+    Examples
+    --------
+    >>> J = sl.from_matrix(jnp.diag(0.7 ** jnp.arange(30.0)))
+    >>> result = sl.near_optimality(J, 5, key=jax.random.key(0), sketches=["gaussian"], power_iterations=[2], repeats=3)
+    >>> bool(np.all(result.errors["gaussian", 2].spectral < 1.5 * result.optimum.spectral))
+    True
     """
     check_integer("repeats", repeats, 1)
     if not sketches or not power_iterations:
         raise InputError(f"sketches = {list(sketches)}, power_iterations = {list(power_iterations)}: name at least one of each.")
-    truth = full_spectrum(jacobian)
+    with one_blas_thread():
+        truth = full_spectrum(jacobian)
     eigenvalues = np.asarray(truth.eigenvalues)
     bounds = {q: halko_bounds(eigenvalues, rank, oversampling, q) for q in power_iterations}
 
-    def repeat(sketch, q):
+    def repeat(sketch, q, keys):
         def once(one_key):
             sketch_key, norm_key = jax.random.split(one_key)
             options = {"route": route, "sketch": sketch, "oversampling": oversampling, "power_iterations": q}
             return gramian_error(truth, sketched_spectrum(jacobian, rank, key=sketch_key, **options), key=norm_key)
 
-        return Norms(*map(np.asarray, jax.jit(lambda keys: jax.lax.map(once, keys))(jax.random.split(key, repeats))))
+        with one_blas_thread():
+            return Norms(*map(np.asarray, jax.jit(lambda keys: jax.lax.map(once, keys))(keys)))
 
+    pairs = [(sketch, q) for sketch in sketches for q in power_iterations]
+    keys = jax.random.split(check_key(key), (len(pairs), repeats))
     return NearOptimality(
         rank=rank,
         oversampling=oversampling,
@@ -185,7 +206,7 @@ def near_optimality(
         largest=float(eigenvalues[0]),
         floor=float(jnp.finfo(jacobian.dtype).eps * eigenvalues[0]),
         optimum=Norms(float(eigenvalues[rank]) if rank < eigenvalues.size else 0.0, float(np.linalg.norm(eigenvalues[rank:]))),
-        errors={(sketch, q): repeat(sketch, q) for sketch in sketches for q in power_iterations},
+        errors={pair: repeat(*pair, some) for pair, some in zip(pairs, keys, strict=True)},
         bounds=bounds,
     )
 

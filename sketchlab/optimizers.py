@@ -199,7 +199,7 @@ def natural_gradient(
     5
     """
     parts = {
-        "decomposition": check_instance("decomposition", decomposition or exact(), Decomposition, "sl.exact() or sl.sketched(rank)"),
+        "decomposition": check_instance("decomposition", decomposition or exact(), Decomposition, "sl.exact() or sl.sketched(k)"),
         "search": check_instance("search", search or damping_path(), Search, "sl.damping_path() or sl.step_grid()"),
     }
     settings = parts | {"momentum": check_real("momentum", momentum, 0, 1, open_high=True)}

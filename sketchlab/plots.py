@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from sketchlab.decay import DecayBound
 from sketchlab.drawing import BLUE, COLOURS, GREEN, GREY, ORANGE, PINK, exact_values, first_output, positive, slice_points
 from sketchlab.gramian import Spectrum, noise_floors
+from sketchlab.history import Run
 from sketchlab.networks import MLP
 from sketchlab.optimality import NearOptimality, Norms
 from sketchlab.problems import Condition, Problem
-from sketchlab.spectra import tangent_functions
-from sketchlab.training import Run
+from sketchlab.tangents import tangent_functions
 from sketchlab.validation import InputError, check_integer
 
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))

@@ -81,7 +81,7 @@ def train_seeds(
     if options.get("boundary_weight") == "balance":
         raise InputError("boundary_weight = 'balance' gives every seed its own problem: use a loop over train(…, seed=seed).")
     if optimizer.adapt is not None:
-        raise InputError(f"the rank of {optimizer.name!r} grows for each seed in its own way: use a loop over train(…, seed=seed).")
+        raise InputError(f"the rank of {optimizer.name!r} grows with each seed by itself: use a loop over train(…, seed=seed).")
     trainer = Trainer(problem, network, optimizer, seed=seeds[0], **options)
     starts = []
     for seed in seeds:
@@ -89,6 +89,7 @@ def train_seeds(
         starts.append((trainer.reached, trainer.step_key, trainer.settings))
     theta, state, points = (_stack([getattr(reached, name) for reached, _, _ in starts]) for name in ("theta", "state", "points"))
     keys = jnp.stack([key for _, key, _ in starts])
+    fold = jax.jit(jax.vmap(jax.random.fold_in, (0, None)))
     step = _compiled_steps(trainer.optimizer, trainer.least_squares)
     step.lower(theta, state, points, keys).compile()
 
@@ -98,8 +99,7 @@ def train_seeds(
     for number in range(1, steps + 1):
         start = time.perf_counter()
         with one_blas_thread():
-            step_keys = jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
-            theta, state, info = jax.block_until_ready(step(theta, state, points, step_keys))
+            theta, state, info = jax.block_until_ready(step(theta, state, points, fold(keys, number)))
         seconds += time.perf_counter() - start
         for i, settings in enumerate(settings for _, _, settings in starts):
             if runs[i] is not None:
@@ -113,9 +113,8 @@ def train_seeds(
                 history = History.from_records(records[i], has_solution=error is not None)
                 kept = [np.asarray(leaf) for leaf in jax.tree.leaves(of_seed[1])]
                 at = tuple(np.asarray(x) for x in of_seed[2])
-                runs[i] = Run(
-                    trainer.problem, network, np.asarray(of_seed[0]), history, reason or "steps", settings, optimizer, tuple(kept), at
-                )
+                described = reason or "steps", settings, optimizer
+                runs[i] = Run(trainer.problem, network, np.asarray(of_seed[0]), history, *described, tuple(kept), at)
         if all(run is not None for run in runs):
             break
     return [run for run in runs if run is not None]

@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 
 from sketchlab.domains import Sampler, uniform
-from sketchlab.memory import memory_at_hand, rank_for
-from sketchlab.networks import MLP
+from sketchlab.memory import largest_rank
+from sketchlab.networks import MLP, check_network
 from sketchlab.problems import Problem
 from sketchlab.residuals import LeastSquares, Points
-from sketchlab.validation import InputError, check_instance, check_integer
+from sketchlab.validation import InputError, check_array, check_instance, check_integer
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Setup:
         check_instance("problem", self.problem, Problem, 'sl.PROBLEMS["heat_1d"]() or sl.Problem(…)')
         object.__setattr__(self, "seed", check_integer("seed", self.seed, 0, 2**32 - 1))
         check_dtype(self.dtype)
+        check_network(self.network)
         # Traced now: what is wrong with a residual is said before anything is drawn or compiled.
         object.__setattr__(self, "least_squares", LeastSquares(self.problem, self.network))
         object.__setattr__(self, "rows", self.least_squares.rows(self.problem.sample(self.points, seed=0, sampler=self.sampler)))
@@ -74,8 +75,7 @@ class Setup:
     @property
     def largest_rank(self) -> int:
         """Largest rank of a sketch that N, P and the memory at hand allow; 0 if none fits."""
-        itemsize = jnp.dtype(self.dtype).itemsize
-        return min(self.rows, self.parameters, rank_for(self.rows, self.parameters, itemsize, memory_at_hand()))
+        return largest_rank(self.rows, self.parameters, itemsize=jnp.dtype(self.dtype).itemsize)
 
     def keys(self, seed: int | None = None) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Return the random keys of a seed: for parameters, for an optimizer's first state or a sketch, and for steps."""
@@ -93,7 +93,7 @@ class Setup:
 
     def check_theta(self, theta) -> jax.Array:
         """Return given parameters as an array (P,) of this dtype, or raise `InputError` if they do not fit the network."""
-        theta = jnp.asarray(theta, jnp.dtype(self.dtype))
+        theta = jnp.asarray(check_array("theta", theta), jnp.dtype(self.dtype))
         if theta.shape != (self.parameters,):
             raise InputError(f"theta has shape {theta.shape}, but the network has P = {self.parameters} parameters.")
         return theta

@@ -1,32 +1,27 @@
-"""The spectrum of a problem's Gramian: all of it, a sketch of it, part by part; how fast it decays, and what its vectors do.
+"""The spectrum of a problem's Gramian: all of it, a sketch of it, or part by part.
 
-`spectrum` is the one call from an equation, a network and its parameters to eigenvalues. The functions below it read what it
-returns.
+`spectrum` is the one call from an equation, a network and its parameters to eigenvalues. All calls here start from a `Setup` and
+end in one compiled function, which is kept for as long as the problem computes the same.
 """
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from sketchlab.domains import Sampler, uniform
 from sketchlab.gramian import Spectrum, full_spectrum
-from sketchlab.memory import FIT, bytes_of, compiler_options, memory_at_hand, rank_for
+from sketchlab.memory import FIT, block_for, bytes_of, compiler_options, largest_rank, memory_at_hand, one_blas_thread
 from sketchlab.networks import MLP
-from sketchlab.problems import Condition, Problem
-from sketchlab.random_matrices import INDEPENDENT_ROWS, NESTED, SKETCHES
+from sketchlab.problems import Problem
+from sketchlab.random_matrices import NESTED, SKETCHES, gaussian
 from sketchlab.residuals import Jacobian, LeastSquares, from_column_blocks
-from sketchlab.sketch import OVERSAMPLING, NestedSketch, nested_sketch, sketched_spectrum
-from sketchlab.training import check_dtype, check_theta, choose_block, initial_theta, sample, split_seed
+from sketchlab.routes import ROUTES, check_rank
+from sketchlab.setup import Setup
+from sketchlab.sketch import OVERSAMPLING, NestedSketch, check_power_iterations, nested_sketch
 from sketchlab.validation import InputError, check_integer
-
-#: A test matrix whose rows may be cut is drawn with a multiple of so many.
-DRAWN_ROWS = 4096
 
 
 def spectrum(
@@ -38,44 +33,54 @@ def spectrum(
     route: str = "range",
     sketch: str = "gaussian",
     power_iterations: int = 0,
-    points: int | Sequence[int] = 1000,
-    seed: int = 0,
-    dtype: str = "float64",
-    sampler: Sampler = uniform,
+    **options,
 ) -> Spectrum:
-    """Return the spectrum of the Gramian at `theta`.
+    """Return the spectrum of the Gramian G = JᵀJ at `theta`.
+
+    G itself is never formed; ``sl.Gramian(sl.jacobian(problem, network, theta)).dense()`` does, for a small network.
 
     Parameters
     ----------
     problem, network
     theta : (P,), optional
-        The initial parameters of `seed` by default.
+        The initial parameters of the seed by default.
     rank : int, optional
         Of the sketch; None computes the full spectrum, by the singular value decomposition of J.
     route, sketch, power_iterations
         Of the sketch, see `sketched_spectrum`.
-    points, seed, dtype, sampler
-        See `Trainer`.
+    **options
+        points, seed, dtype, sampler: see `Setup`.
 
     Returns
     -------
     Spectrum
+        Costs O(N P min(N, P)) operations for the full one, and 4 N P l a pair of products for a sketch of l columns.
 
     Raises
     ------
     InputError
-        If the computation does not fit into memory: nothing large was allocated then. If J has entries that are not numbers, if
-        the sketch does not fit into min(N, P), and for whatever else does not fit.
+        If the computation does not fit into memory: nothing large was allocated then. If J has non-finite entries, if the sketch
+        does not fit into min(N, P), and for any argument that does not fit.
+
+    Examples
+    --------
+    >>> problem, network = sl.PROBLEMS["heat_1d"](), sl.MLP(2, width=8)
+    >>> full = sl.spectrum(problem, network, points=100)
+    >>> full.rank, list(full.shares)[0]
+    (100, 'interior')
+    >>> sketched = sl.spectrum(problem, network, points=100, rank=20)
+    >>> bool(abs(sketched.eigenvalues[0] / full.eigenvalues[0] - 1) < 1e-3)
+    True
     """
     if rank is None and (route, sketch, power_iterations) != ("range", "gaussian", 0):
         raise InputError(
             f"route = {route!r}, sketch = {sketch!r}, power_iterations = {power_iterations!r} are for a sketch: "
             "give its rank too."
         )
-    options = {"points": points, "seed": seed, "dtype": dtype, "sampler": sampler}
-    least_squares, theta, points, key = _set_up(problem, network, theta, **options)
-    work = _Full() if rank is None else _Sketch(rank, route, sketch, power_iterations)
-    return _label(_compute(least_squares, theta, points, key, work), least_squares, points)
+    start = Setup(problem, network, **options)
+    task = _sketch_or_full(start, rank, route, sketch, power_iterations)
+    full, sketched = _compute(start.least_squares, *_given(start, theta), task)
+    return sketched if full is None else full
 
 
 class Survey(NamedTuple):
@@ -96,7 +101,7 @@ def survey(
     full: bool = True,
     **options,
 ) -> Survey:
-    """Compute sketches of all ranks up to one at once, and with `full` the full spectrum beside them.
+    """Compute one sketch that serves every rank up to `largest_rank`, and optionally the full spectrum.
 
     Parameters
     ----------
@@ -107,7 +112,7 @@ def survey(
         See `sketched_spectrum`; the route is "range".
     full : bool
     **options
-        points, seed, dtype, sampler: see `spectrum`.
+        points, seed, dtype, sampler: see `Setup`.
 
     Returns
     -------
@@ -117,16 +122,20 @@ def survey(
     ------
     InputError
         As `spectrum` does.
+
+    Examples
+    --------
+    >>> found = sl.survey(sl.PROBLEMS["heat_1d"](), sl.MLP(2, width=8), points=100, largest_rank=50)
+    >>> singular_values, _ = found.sketches.ritz(20)
+    >>> singular_values.shape, found.full.rank
+    ((20,), 100)
     """
-    check_integer("largest_rank", largest_rank, 1)
-    check_integer("power_iterations", power_iterations, 0)
-    if SKETCHES[sketch] and sketch not in NESTED:
+    draw, largest_rank = SKETCHES[sketch], check_integer("largest_rank", largest_rank, 1)
+    if sketch not in NESTED:
         raise InputError(f"sketch = {sketch!r} contains no smaller sketches: use one of {', '.join(NESTED)}.")
-    least_squares, theta, points, key = _set_up(problem, network, theta, **options)
-    whole, sketches = _compute(least_squares, theta, points, key, _Survey(largest_rank, sketch, power_iterations, full))
-    if not np.isfinite(sketches.triangle[0, 0]):
-        _refuse(least_squares)
-    return Survey(None if whole is None else _label(whole, least_squares, points), sketches)
+    start = Setup(problem, network, **options)
+    task = _Task(bool(full), largest_rank, None, draw, check_power_iterations(power_iterations))
+    return Survey(*_compute(start.least_squares, *_given(start, theta), task))
 
 
 def jacobian(problem: Problem, network: MLP, theta=None, **options) -> Jacobian:
@@ -136,7 +145,7 @@ def jacobian(problem: Problem, network: MLP, theta=None, **options) -> Jacobian:
     ----------
     problem, network, theta
     **options
-        points, seed, dtype, sampler: see `spectrum`.
+        points, seed, dtype, sampler: see `Setup`.
 
     Returns
     -------
@@ -146,31 +155,22 @@ def jacobian(problem: Problem, network: MLP, theta=None, **options) -> Jacobian:
     Raises
     ------
     InputError
-        If J does not fit into memory, and for whatever else does not fit.
+        If J does not fit into memory, and for any argument that does not fit.
+
+    Examples
+    --------
+    >>> sl.jacobian(sl.PROBLEMS["heat_1d"](), sl.MLP(2, width=8), points=100).shape
+    (100, 105)
     """
-    least_squares, theta, points, _ = _set_up(problem, network, theta, **options)
-    rows, memory = least_squares.rows(points), memory_at_hand()
-    needed = rows * theta.size * theta.dtype.itemsize
+    start = Setup(problem, network, **options)
+    theta, points, _ = _given(start, theta)
+    needed, memory = start.rows * start.parameters * theta.dtype.itemsize, memory_at_hand()
     if needed > FIT * memory:
         raise InputError(
-            f"J, {rows} × {theta.size}, takes {needed / 2**30:.3g} GiB, {memory / 2**30:.3g} GiB are at hand: "
+            f"J, {start.rows} × {start.parameters}, takes {needed / 2**30:.3g} GiB, {memory / 2**30:.3g} GiB are at hand: "
             "take fewer points or a smaller network, or a sketched spectrum, which needs J only in parts."
         )
-    return from_column_blocks(jax.jit(least_squares.column_blocks)(theta, points))
-
-
-def spectrum_bytes(
-    problem: Problem, network: MLP, *, rank: int | None = None, route: str = "range", points: int = 1000, dtype: str = "float64"
-) -> int:
-    """Return the memory that `spectrum` will take, in bytes, by the compiler's account: nothing is computed.
-
-    Parameters as there.
-    """
-    dtype = check_dtype(dtype)
-    least_squares = _least_squares(problem, network)
-    shapes = tuple(x.shape for x in sample(problem, points, 0, dtype, uniform))
-    work = _Full() if rank is None else _Sketch(rank, route, "gaussian", 0)
-    return _compile(_hold(least_squares, shapes, work, dtype), shapes, dtype, work)[1]
+    return from_column_blocks(_column_blocks(start.least_squares, theta, points))
 
 
 def condition_spectra(problem: Problem, network: MLP, theta=None, **options) -> dict[str, Spectrum]:
@@ -180,262 +180,133 @@ def condition_spectra(problem: Problem, network: MLP, theta=None, **options) -> 
     ----------
     problem, network, theta
     **options
-        points, seed, dtype, sampler: see `spectrum`.
+        points, seed, dtype, sampler: see `Setup`.
 
     Returns
     -------
     dict of str to Spectrum
         By the names of the regions, as in `Spectrum.conditions`.
+
+    Examples
+    --------
+    >>> parts = sl.condition_spectra(sl.PROBLEMS["poisson_1d"](), sl.MLP(1, width=8), points=40)
+    >>> {name: part.shape for name, part in parts.items()}
+    {'interior': (38, 97), 'boundary': (2, 97)}
     """
-    least_squares, theta, points, key = _set_up(problem, network, theta, **options)
+    start = Setup(problem, network, **options)
+    theta, points, key = _given(start, theta)
     parts = {}
     for name, condition, x in zip(problem.names, problem.conditions, points, strict=True):
-        part = replace(least_squares, problem=replace(problem, conditions=[condition]))
-        parts[name] = _label(_compute(part, theta, (x,), key, _Full()), part, (x,))
+        part = LeastSquares(replace(problem, conditions=[condition]), network)
+        parts[name] = _compute(part, theta, (x,), key, _Task(True))[0]
     return parts
 
 
-def tangent_functions(problem: Problem, network: MLP, theta, vectors, x, *, condition: Condition | None = None) -> jax.Array:
-    """Evaluate what a change of the parameters does to the function: ∂u(x)/∂θ · v.
+def spectrum_bytes(problem: Problem, network: MLP, *, rank: int | None = None, route: str = "range", **options) -> int:
+    """Return the memory that `spectrum` will take, in bytes, by the compiler's account: nothing is computed.
 
-    For an eigenvector v of G this is an eigenfunction: those of large eigenvalues are what the points see best, those of the tail
-    are invisible to them.
+    Parameters as there.
 
-    Parameters
-    ----------
-    problem, network
-    theta : (P,)
-    vectors : (P, m)
-        Directions v, as ``spectrum.right[:, :m]``.
-    x : (n, d)
-        Points, anywhere in the domain.
-    condition : Condition, optional
-        Of the problem: evaluate its linearized residual instead, without weight and measure: what J v is at a point.
-
-    Returns
-    -------
-    (n, m), or (n, c, m) for c outputs or equations
+    Examples
+    --------
+    >>> heat, network = sl.PROBLEMS["heat_1d"](), sl.MLP(2, width=8)
+    >>> sl.spectrum_bytes(heat, network, points=100, rank=20) < sl.spectrum_bytes(heat, network, points=100)
+    True
     """
-    theta, vectors, x = (jnp.asarray(a, jnp.asarray(theta).dtype) for a in (theta, vectors, x))
-    check_theta(theta, network, theta.dtype)
-    if vectors.ndim != 2 or len(vectors) != network.size:
-        raise InputError(f"vectors of shape {vectors.shape} do not fit: the network takes (P, m) with P = {network.size}.")
-    problem.check_points(x)
-
-    return _tangents(problem, network, condition)(theta, vectors, x)
+    start = Setup(problem, network, **options)
+    shapes, dtype = tuple(x.shape for x in start.draw()), np.dtype(start.dtype)
+    task = _sketch_or_full(start, rank, route)
+    return _compile(_hold(start.least_squares, shapes, dtype, task), shapes, dtype, task)[1]
 
 
-class Decay(NamedTuple):
-    """How eigenvalues fall with their index i.
+class _Task(NamedTuple):
+    """What to compute from J: the full spectrum, a sketch, or both. Equal tasks share one compiled function.
 
-    Attributes
-    ----------
-    law : str
-        "exponential", λᵢ ≈ c e^(-ai), or "algebraic", λᵢ ≈ c i^(-a): the one that fits better.
-    rate : float
-        a
-    constant : float
-        c
-    error : float
-        Root mean square of the misfit of log₁₀ λᵢ, in decades.
-    other_error : float
-        That of the other law.
+    `route` and `draw` are entries of `ROUTES` and `SKETCHES`; without a route the sketch is a `NestedSketch`.
     """
 
-    law: str
-    rate: float
-    constant: float
-    error: float
-    other_error: float
+    full: bool
+    rank: int | None = None
+    route: Callable | None = None
+    draw: Callable = gaussian
+    power_iterations: int = 0
 
-    def __call__(self, index):
-        """Evaluate the law at indices i >= 1."""
-        index = np.asarray(index, float)
-        return self.constant * (np.exp(-self.rate * index) if self.law == "exponential" else index**-self.rate)
+    def __str__(self):
+        sketch = f"the spectrum of rank {self.rank}" if self.route else f"a sketch up to rank {self.rank}"
+        return " and ".join(["the full spectrum"] * self.full + [sketch] * (self.rank is not None))
 
-
-def fit_decay(spectrum: Spectrum) -> Decay:
-    """Fit both laws to the eigenvalues above the noise floor, by least squares on the logarithm; return the better one.
-
-    Raises
-    ------
-    InputError
-        If fewer than 3 eigenvalues are above the floor.
-    """
-    eigenvalues = np.asarray(spectrum.eigenvalues, float)
-    eigenvalues = eigenvalues[eigenvalues > float(spectrum.noise_floor)]
-    if eigenvalues.size < 3:
-        raise InputError(f"{eigenvalues.size} eigenvalues above the noise floor say nothing about a decay: 3 are needed.")
-    index, values = np.arange(1, eigenvalues.size + 1), np.log(eigenvalues)
-    fits = {}
-    for law, abscissa in (("exponential", index), ("algebraic", np.log(index))):
-        slope, intercept = np.polyfit(abscissa, values, 1)
-        misfit = np.sqrt(np.mean((values - slope * abscissa - intercept) ** 2)) / np.log(10)
-        fits[law] = float(-slope), float(np.exp(intercept)), float(misfit)
-    law, other = sorted(fits, key=lambda name: fits[name][2])
-    return Decay(law, *fits[law], fits[other][2])
-
-
-@functools.lru_cache(maxsize=32)
-def _tangents(problem, network, condition):
-    """Compile the tangent functions of a network, (theta, vectors, x) -> values, once."""
-
-    def value(parameters, y):
-        def u(z):
-            return network.apply(parameters, z)
-
-        return u(y) if condition is None else condition.residual(u, y)
-
-    def evaluate(theta, vectors, x):
-        def along(v):
-            return jax.vmap(lambda y: jax.jvp(lambda parameters: value(parameters, y), (theta,), (v,))[1])(x)
-
-        return jax.vmap(along, 1, -1)(vectors)
-
-    return jax.jit(evaluate)
-
-
-# Checking a problem traces it: once is enough.
-_least_squares = functools.lru_cache(maxsize=32)(LeastSquares)
-
-
-def _set_up(problem, network, theta, *, points=1000, seed=0, dtype="float64", sampler=uniform):
-    dtype = check_dtype(dtype)
-    points = sample(problem, points, seed, dtype, sampler)
-    theta = initial_theta(network, seed, dtype) if theta is None else check_theta(theta, network, dtype)
-    return _least_squares(problem, network), theta, points, split_seed(seed)[1]
-
-
-@dataclass(frozen=True)
-class _Full:
-    """All triplets: the work of `spectrum` without a rank."""
-
-    rank: ClassVar[None] = None
-    whole: ClassVar[bool] = True
-    compiler_options: ClassVar[dict] = {}
-    text: ClassVar[str] = "the full spectrum"
-
-    def draw(self, shape, dtype, key):
-        return key
-
-    def __call__(self, jacobian, key):
-        return full_spectrum(jacobian)
-
-
-@dataclass(frozen=True)
-class _Sketch:
-    """The work of `spectrum` with a rank."""
-
-    rank: int
-    route: str
-    sketch: str
-    power_iterations: int
-    whole: ClassVar[bool] = False
-    compiler_options: ClassVar[dict] = {}
-
-    @property
-    def text(self):
-        return f"the spectrum of rank {self.rank}"
-
-    def draw(self, shape, dtype, key):
-        return key
-
-    def __call__(self, jacobian, key):
-        return sketched_spectrum(
-            jacobian, self.rank, key=key, route=self.route, sketch=self.sketch, power_iterations=self.power_iterations
-        )
-
-
-@dataclass(frozen=True)
-class _Survey:
-    """The work of `survey`."""
-
-    rank: int
-    sketch: str
-    power_iterations: int
-    whole: bool
-
-    @property
-    def compiler_options(self):
-        # What a hand is waiting for is used once or twice: compiling in half of the time is worth a somewhat slower J. A large J
-        # is worth the compiler's care.
-        return {"xla_backend_optimization_level": 0} if self.whole else {}
-
-    @property
-    def text(self):
-        return f"sketches up to rank {self.rank}" + (" and the full spectrum" if self.whole else "")
-
-    def draw(self, shape, dtype, key):
-        """Draw Ω, with rows to spare where they do no harm: one compilation, of a fifth of a second, serves many sizes."""
-        rows, parameters = shape
-        spare = -parameters % DRAWN_ROWS if self.sketch in INDEPENDENT_ROWS else 0
+    def perform(self, jacobian, key):
+        """Return the full spectrum and the sketch, None for what is not asked for."""
+        full = full_spectrum(jacobian) if self.full else None
+        if self.rank is None:
+            return full, None
+        if self.route is not None:
+            return full, self.route(jacobian, self.rank, self.rank + OVERSAMPLING, self.draw, self.power_iterations, key=key)
         matrix_key, key = jax.random.split(key)
-        columns = min(self.rank + OVERSAMPLING, rows, parameters)
-        return _draw(self.sketch, columns, parameters + spare, matrix_key, dtype), key
-
-    def __call__(self, jacobian, drawn):
-        test_matrix, key = drawn
-        test_matrix = test_matrix[: jacobian.shape[1]]
-        sketches = nested_sketch(jacobian, test_matrix, power_iterations=self.power_iterations, key=key)
-        return full_spectrum(jacobian) if self.whole else None, sketches
+        columns = min(self.rank + OVERSAMPLING, *jacobian.shape)
+        test_matrix = self.draw(columns, jacobian.shape[1], key=matrix_key, dtype=jacobian.dtype)
+        return full, nested_sketch(jacobian, test_matrix, power_iterations=self.power_iterations, key=key)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 4))
-def _draw(sketch, columns, size, key, dtype):
-    return SKETCHES[sketch](columns, size, key=key, dtype=dtype)
+def _sketch_or_full(start, rank, route, sketch="gaussian", power_iterations=0):
+    if rank is None:
+        return _Task(True)
+    check_rank(rank, OVERSAMPLING, start.rows, start.parameters)
+    return _Task(False, int(rank), ROUTES[route], SKETCHES[sketch], check_power_iterations(power_iterations))
 
 
-def _compute(least_squares, theta, points, key, work):
-    rows = least_squares.rows(points)
-    shapes = tuple(x.shape for x in points)
-    least_squares = _hold(least_squares, shapes, work, theta.dtype)
-    compiled, needed = _compile(least_squares, shapes, theta.dtype, work)
+def _given(start, theta):
+    """Return theta (P,), the points and the key of a sketch."""
+    return start.theta() if theta is None else start.check_theta(theta), start.draw(), start.keys()[1]
+
+
+def _compute(least_squares, theta, points, key, task):
+    """Perform a task; label its spectra with the conditions, and refuse a J with non-finite entries."""
+    shape, shapes = (least_squares.rows(points), theta.size), tuple(x.shape for x in points)
+    held = _hold(least_squares, shapes, theta.dtype, task)
+    compiled, needed = _compile(held, shapes, theta.dtype, task)
     if needed > FIT * (memory := memory_at_hand()):
-        largest = min(rows, theta.size) - OVERSAMPLING if work.rank is None else work.rank - 1
-        smaller = min(rank_for(rows, theta.size, theta.dtype.itemsize, memory), largest)
+        rank = largest_rank(*shape, itemsize=theta.dtype.itemsize, memory=memory, oversampling=OVERSAMPLING)
+        rank = rank if task.rank is None else min(rank, task.rank - 1)
         raise InputError(
-            f"{work.text} of J, {rows} × {theta.size}, takes about "
-            f"{needed / 2**30:.3g} GiB, {memory / 2**30:.3g} GiB are at hand: "
-            + (f"a sketch of rank = {smaller} fits." if smaller > 0 else "take fewer points or a smaller network.")
+            f"{task} of J, {shape[0]} × {shape[1]}, takes about {needed / 2**30:.3g} GiB, {memory / 2**30:.3g} GiB are at hand: "
+            + (f"a sketch of rank = {rank} fits." if rank > 0 else "take fewer points or a smaller network.")
         )
-    # The threads of LAPACK's BLAS fight those of XLA for the cores, as in a training step; a full spectrum is LAPACK's alone.
-    with threadpool_limits(None if work.whole else 1, user_api="blas"):
-        return jax.block_until_ready(compiled(theta, points, work.draw((rows, theta.size), theta.dtype, key)))
+    with one_blas_thread():
+        found = jax.block_until_ready(compiled(theta, points, key))
+    if not all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found)):
+        raise InputError(
+            f"J of {least_squares.problem.name!r} has non-finite entries at these parameters: look at its residuals there, and "
+            "at theta."
+        )
+    conditions = tuple(zip(least_squares.problem.names, least_squares.heights(points), strict=True))
+    return tuple(replace(one, conditions=conditions) if isinstance(one, Spectrum) else one for one in found)
 
 
-def _label(found, least_squares, points):
-    """Name the conditions of a spectrum, and refuse one of a J with entries that are not numbers."""
-    if not jnp.isfinite(found.singular_values[0]):
-        _refuse(least_squares)
-    return replace(found, conditions=tuple(zip(least_squares.problem.names, least_squares.heights(points), strict=True)))
-
-
-def _refuse(least_squares):
-    raise InputError(
-        f"J of {least_squares.problem.name!r} has entries that are not numbers at these parameters: look at its residuals "
-        "there, and at theta."
-    )
-
-
-def _hold(least_squares, shapes, work, dtype):
+def _hold(least_squares, shapes, dtype, task):
     """Let J be held whole for a full spectrum, and for a sketch if it fits."""
-    if work.whole:
+    if task.full:
         return least_squares
     rows = least_squares.rows([jax.ShapeDtypeStruct(shape, dtype) for shape in shapes])
-    block = choose_block(None, rows, least_squares.network.size, dtype)
+    block = block_for(rows, least_squares.network.size, dtype.itemsize, memory_at_hand())
     return least_squares if block is None else replace(least_squares, block=block)
 
 
+# Kept by what the least squares compute, not by the problem: a residual with another constant in it is compiled anew.
 @functools.lru_cache(maxsize=32)
-def _compile(least_squares, shapes, dtype, work):
-    """Compile the computation of a spectrum; return it and the bytes that it will allocate."""
+def _compile(least_squares, shapes, dtype, task):
+    """Compile a task, (theta, points, key) -> (full, sketch); return it and the bytes that it will allocate."""
     theta = jax.ShapeDtypeStruct((least_squares.network.size,), dtype)
     points = tuple(jax.ShapeDtypeStruct(shape, dtype) for shape in shapes)
-    shape = least_squares.rows(points), theta.size
-    drawn = jax.eval_shape(lambda key: work.draw(shape, dtype, key), jax.random.key(0))
-    compute = jax.jit(lambda theta, points, drawn: work(least_squares.linearize(theta, points), drawn))
-    options = (compiler_options(least_squares.block) or {}) | work.compiler_options
-    compiled = compute.lower(theta, points, drawn).compile(options)
+    compute = jax.jit(lambda theta, points, key: task.perform(least_squares.linearize(theta, points), key))
+    options = compiler_options(least_squares.block) or {}
+    if task.full and task.rank is not None:
+        # A survey is for explorers, run once or twice at each setting: a quick compilation is worth more than a fast program.
+        options |= {"xla_backend_optimization_level": 0}
+    compiled = compute.lower(theta, points, jax.eval_shape(lambda: jax.random.key(0))).compile(options)
     # LAPACK's divide and conquer works in another 4 min(N, P)² numbers.
-    workspace = 4 * min(shape) ** 2 * dtype.itemsize if work.whole else 0
+    workspace = 4 * min(least_squares.rows(points), theta.size) ** 2 * dtype.itemsize if task.full else 0
     return compiled, bytes_of(compiled) + compiled.memory_analysis().argument_size_in_bytes + workspace
+
+
+_column_blocks = jax.jit(LeastSquares.column_blocks, static_argnums=0)

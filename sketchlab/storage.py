@@ -15,12 +15,12 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from sketchlab.equations import PROBLEMS
 from sketchlab.files import replacing
 from sketchlab.history import History, Run
-from sketchlab.networks import MLP, network_from_settings
+from sketchlab.networks import network_from_settings
 from sketchlab.optimizers import Optimizer, optimizer_from_settings
 from sketchlab.problems import Problem
-from sketchlab.equations import PROBLEMS
 from sketchlab.residuals import LeastSquares
 from sketchlab.setup import check_dtype
 from sketchlab.strategies import written

@@ -81,8 +81,8 @@ class Trainer:
     resampling : Resampling, optional
         When and how to draw new points, see `sketchlab.resampling`; never by default.
     boundary_weight : float or "balance", optional
-        Weight of every condition on a boundary, instead of the problem's own. "balance" chooses them so that each such condition's
-        part of G has, at the first parameters, the trace that those inside have together.
+        Weight of every condition on a boundary, instead of the problem's own. "balance" chooses them so that each such
+        condition's part of G has, at the first parameters, the trace that those inside have together.
     block : int, optional
         Points in a block of rows of J. By default J is held whole if it fits into the memory at hand, and else in blocks,
         see `sketchlab.memory`.

@@ -117,7 +117,10 @@ def resume(
     run = load(path, problem, network, optimizer)
     settings = run.settings
     if run.optimizer is None or run.state is None or "asked" not in settings:
-        raise InputError(f"{str(path)!r} does not say how to go on: it was written by sketchlab 0.1. Use sl.train(…, theta=run.theta).")
+        raise InputError(
+            f"{str(path)!r} does not say how to go on: its optimizer is your own (give it), or it was written by sketchlab 0.1 "
+            "(use sl.train(…, theta=run.theta))."
+        )
     asked = settings["asked"]
     given = {"steps": steps, "seconds": seconds, "tolerance": tolerance}
     limits = _checked_limits(**{name: asked[name] if value is None else value for name, value in given.items()})

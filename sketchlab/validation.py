@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable
 from numbers import Integral, Real
 
+import jax
 import numpy as np
 
 
@@ -31,7 +32,9 @@ class Catalogue(dict[str, Callable]):
         super().__init__(entries)
         self.kind = kind
 
-    def __missing__(self, name):
+    def __getitem__(self, name):
+        if isinstance(name, str) and name in self:
+            return super().__getitem__(name)
         nearest = difflib.get_close_matches(str(name), self, n=1)
         guess = f" Did you mean {nearest[0]!r}?" if nearest else ""
         raise InputError(f"unknown {self.kind} {name!r}.{guess} Known: {', '.join(self)}.")
@@ -82,3 +85,45 @@ def takes(function, count: int) -> bool:
     except ValueError:  # Some compiled functions have no signature: calling them shows it.
         return True
     return True
+
+
+def check_array(name: str, value, dtype=None):
+    """Return `value` as an array of real numbers, of `dtype` if one is given, else raise `InputError`.
+
+    An array of JAX stays one, so that it can be traced; anything else becomes an array of NumPy.
+    """
+    try:
+        array = value if isinstance(value, jax.Array) else np.asarray(value)
+    except ValueError:
+        array = np.asarray(None)
+    if not any(np.issubdtype(array.dtype, kind) for kind in (np.integer, np.floating)):
+        raise InputError(f"{name} = {value!r} is not an array of real numbers.")
+    return array if dtype is None else array.astype(dtype)
+
+
+def check_matrix(name: str, value, rows: int):
+    """Return `value` if it is a matrix with so many rows, else raise `InputError`."""
+    if check_array(name, value).ndim != 2 or len(value) != rows:
+        raise InputError(f"{name} of shape {np.shape(value)} does not fit: it needs {rows} rows, as ({rows}, l).")
+    return value
+
+
+def check_jacobian(jacobian):
+    """Return `jacobian` if it has products with matrices and real numbers, else raise `InputError`."""
+    if not (hasattr(jacobian, "matmat") and hasattr(jacobian, "rmatmat")):
+        if np.ndim(jacobian) == 2:
+            raise InputError(f"jacobian = array of shape {np.shape(jacobian)} is a matrix: wrap it with sl.from_matrix.")
+        raise InputError(f"jacobian = {jacobian!r} is no Jacobian: make one with sl.jacobian or sl.from_matrix.")
+    if len(jacobian.shape) != 2 or not np.issubdtype(jacobian.dtype, np.floating):
+        raise InputError(
+            f"the Jacobian has shape {jacobian.shape} and type {jacobian.dtype}: it must be a matrix of floating-point numbers."
+        )
+    return jacobian
+
+
+def check_key(key):
+    """Return `key` if it is a random key of JAX, else raise `InputError`."""
+    dtype = getattr(key, "dtype", None)
+    if dtype is None or not (jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key) or dtype == np.uint32):
+        raise InputError(f"key = {key!r} is no random key: use jax.random.key(0), with any whole number in place of 0.")
+    return key

@@ -2,12 +2,9 @@
 
 import asyncio
 import contextlib
-import functools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-
-from threadpoolctl import ThreadpoolController
 
 #: Shortest time between two pictures, in seconds: more would queue up in the browser.
 FRAME = 1 / 30
@@ -125,16 +122,6 @@ class Background:
         if number == self._latest:
             self.running = False
             self._on_error(error)
-
-
-@functools.cache
-def _libraries():
-    return ThreadpoolController()
-
-
-def one_thread():
-    """Give small matrices of NumPy to one thread, for a block: more wait in a busy loop and fight the browser for the cores."""
-    return _libraries().limit(limits=1, user_api="blas")
 
 
 class Throttle:

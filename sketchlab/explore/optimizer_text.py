@@ -4,8 +4,8 @@ import ast
 import functools
 import inspect
 
-from sketchlab.damping import SEARCHES
 from sketchlab.optimizers import OPTIMIZERS, Optimizer
+from sketchlab.searches import SEARCHES
 from sketchlab.validation import InputError
 
 

@@ -9,17 +9,17 @@ import numpy as np
 import scipy.sparse.linalg
 
 from sketchlab.drawing import first_output, positive, slice_points
-from sketchlab.explore.background import one_thread
 from sketchlab.explore.controls import Choice, Number
 from sketchlab.explore.explorer import Explorer, ProblemChoice
 from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figure, fill, go, heatmap, line, log_axis
-from sketchlab.memory import memory_at_hand, rank_for
+from sketchlab.memory import largest_rank, memory_at_hand, one_blas_thread
 from sketchlab.networks import MLP
 from sketchlab.optimality import halko_bounds
 from sketchlab.random_matrices import NESTED
 from sketchlab.residuals import LeastSquares
 from sketchlab.sketch import OVERSAMPLING, NestedSketch
-from sketchlab.spectra import survey, tangent_functions
+from sketchlab.spectra import survey
+from sketchlab.tangents import tangent_functions
 from sketchlab.training import initial_theta
 from sketchlab.validation import InputError
 
@@ -104,7 +104,7 @@ def find(problem, *, width, depth, activation_scale, points, dtype, sketch, powe
     network = MLP(problem.dim, width, depth, problem.outputs)
     rows = LeastSquares(problem, network).rows(problem.sample(points, seed=seed))
     item, memory = jnp.dtype(dtype).itemsize, memory_at_hand()
-    largest = min(LARGEST_RANK, rank_for(rows, network.size, item, memory))
+    largest = min(LARGEST_RANK, largest_rank(rows, network.size, itemsize=item, memory=memory))
     if largest < 1:
         raise InputError(
             f"width {width} makes P = {network.size:,} parameters: J, {rows:,} × {network.size:,}, has "
@@ -117,7 +117,7 @@ def find(problem, *, width, depth, activation_scale, points, dtype, sketch, powe
     if full is None:
         return Found(network, theta, rows, sketches, None, None, None)
     right = np.asarray(full.right)
-    with one_thread():
+    with one_blas_thread():
         overlap = right.T @ np.asarray(sketches.basis)
     return Found(network, theta, rows, sketches, np.asarray(full.singular_values, float) ** 2, right, overlap)
 
@@ -302,7 +302,7 @@ class SpectrumExplorer(Explorer):
 
     def _draw_sketch(self, note=""):
         found, rank = self._found, min(self._value("rank"), self._found.largest_rank)
-        with one_thread():
+        with one_blas_thread():
             singular_values, vectors = found.sketches.ritz(rank)
             if found.eigenvalues is not None and rank not in self._errors:
                 self._errors[rank] = found.error(singular_values, vectors)
@@ -366,7 +366,7 @@ class SpectrumExplorer(Explorer):
     def _draw_eigenfunction(self):
         found, problem = self._found, self.controls["problem"].problem
         index = min(self._value("eigenfunction"), found.largest_rank)
-        with one_thread():
+        with one_blas_thread():
             value, vector = found.eigenpair(index)
         points, shape = slice_points(problem, RESOLUTION)
         values = eigenfunction(problem, found.network, found.theta, vector)

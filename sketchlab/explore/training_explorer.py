@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.damping import SEARCHES
 from sketchlab.drawing import exact_values, positive, slice_points
 from sketchlab.explore.background import Throttle
 from sketchlab.explore.controls import Choice, Number
@@ -20,6 +19,7 @@ from sketchlab.networks import MLP
 from sketchlab.optimizers import OPTIMIZERS, Optimizer
 from sketchlab.problems import Problem
 from sketchlab.residuals import LeastSquares
+from sketchlab.searches import SEARCHES
 from sketchlab.training import PATIENCE, Trainer, initial_theta, save
 
 #: Largest N P min(N, P) whose full spectrum is computed now and then during a run: about a tenth of a second of work.

@@ -1,0 +1,81 @@
+"""Tangent functions: what a change of the parameters does to the function, anywhere in the domain.
+
+A direction v in parameter space changes u by the function ∂u(x)/∂θ · v. For an eigenvector of G it is an *eigenfunction*: those
+of large eigenvalues are what the points see best, those of the tail are invisible to them.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from sketchlab.networks import MLP
+from sketchlab.problems import Condition, Problem, interior
+from sketchlab.residuals import LeastSquares
+from sketchlab.validation import InputError, check_array, check_instance
+
+
+def tangent_functions(problem: Problem, network: MLP, theta, vectors, x, *, condition: Condition | None = None) -> jax.Array:
+    """Evaluate what a change of the parameters does to the function: ∂u(x)/∂θ · v.
+
+    Parameters
+    ----------
+    problem, network
+    theta : (P,)
+    vectors : (P, m)
+        Directions v, as ``spectrum.right[:, :m]``.
+    x : (n, d)
+        Points, anywhere in the domain.
+    condition : Condition, optional
+        Of the problem: evaluate its linearized residual instead, without weight and measure: what J v is at a point.
+
+    Returns
+    -------
+    (n, m), or (n, c, m) for c > 1 outputs or equations
+        Costs one forward pass for each direction and point.
+
+    Raises
+    ------
+    InputError
+        If `theta`, `vectors` or `x` do not fit, or `condition` is none.
+
+    Examples
+    --------
+    >>> setup = sl.Setup(sl.PROBLEMS["heat_1d"](), sl.MLP(2, width=4), points=50)
+    >>> found = sl.spectrum(setup.problem, setup.network, points=50)
+    >>> x = np.array([[0.1, 0.5], [0.2, 0.5]])
+    >>> sl.tangent_functions(setup.problem, setup.network, setup.theta(), found.right[:, :3], x).shape
+    (2, 3)
+    """
+    theta, vectors, x = (check_array(name, a) for name, a in (("theta", theta), ("vectors", vectors), ("x", x)))
+    dtype = theta.dtype if jnp.issubdtype(theta.dtype, jnp.floating) else float
+    theta, vectors, x = (jnp.asarray(a, dtype) for a in (theta, vectors, x))
+    if theta.shape != (network.size,):
+        raise InputError(f"theta has shape {theta.shape}, but the network has P = {network.size} parameters.")
+    if vectors.ndim != 2 or len(vectors) != network.size:
+        raise InputError(f"vectors of shape {vectors.shape} do not fit: the network takes (P, m) with P = {network.size}.")
+    problem.check_points(x)
+    if condition is None:
+        condition = interior(_value)
+    check_instance("condition", condition, Condition, "one of problem.conditions")
+    one = replace(problem, conditions=[condition])
+    # By its least squares, equal where what it computes is: a function with another constant in it is compiled anew.
+    return _tangents(LeastSquares(one, network), theta, vectors, x)
+
+
+def _value(u, x):
+    return u(x)
+
+
+@partial(jax.jit, static_argnums=0)
+def _tangents(least_squares, theta, vectors, x):
+    condition = least_squares.problem.conditions[0]
+    scale = (condition.weight * least_squares.problem.domain.measure(condition.region) / len(x)) ** 0.5
+
+    def along(v):
+        return jax.jvp(lambda t: least_squares.residual(t, (x,)), (theta,), (v,))[1]
+
+    rows = jax.vmap(along, 1, -1)(vectors) / scale
+    components = least_squares.rows((x,)) // len(x)
+    return rows if components == 1 else rows.reshape(len(x), components, -1)
