@@ -11,6 +11,7 @@ from sketchlab.damping import SEARCHES, damping_path, step_grid
 from sketchlab.decay import DecayBound, decay_bound
 from sketchlab.domains import SAMPLERS, Box, Face
 from sketchlab.gramian import Gramian, Spectrum, full_spectrum, kernel_spectrum
+from sketchlab.jacobians import Jacobian, RowBlocks, from_matrix
 from sketchlab.networks import ACTIVATIONS, MLP
 from sketchlab.optimality import NearOptimality, halko_bounds, near_optimality
 from sketchlab.optimizers import (
@@ -27,7 +28,7 @@ from sketchlab.optimizers import (
 from sketchlab.problems import PROBLEMS, Condition, Problem, boundary, face, interior
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.resampling import RESAMPLINGS, Resampling, redraw, residual_adaptive
-from sketchlab.residuals import Jacobian, LeastSquares, from_matrix
+from sketchlab.residuals import LeastSquares
 from sketchlab.sketch import ROUTES, NestedSketch, co_range_finder, nested_sketch, range_finder, rayleigh_ritz, sketched_spectrum
 from sketchlab.spectra import (
     Decay,
@@ -66,6 +67,7 @@ __all__ = [
     "PROBLEMS",
     "RESAMPLINGS",
     "ROUTES",
+    "RowBlocks",
     "SAMPLERS",
     "SEARCHES",
     "SKETCHES",

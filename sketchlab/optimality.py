@@ -22,7 +22,7 @@ import numpy as np
 
 from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.random_matrices import SKETCHES
-from sketchlab.residuals import Jacobian
+from sketchlab.jacobians import Jacobian
 from sketchlab.sketch import OVERSAMPLING, sketched_spectrum
 from sketchlab.validation import InputError, check_integer
 

@@ -39,7 +39,7 @@ import numpy as np
 
 from sketchlab.gramian import Spectrum
 from sketchlab.random_matrices import SKETCHES
-from sketchlab.residuals import Jacobian
+from sketchlab.jacobians import Jacobian
 from sketchlab.validation import Catalogue, InputError, check_integer
 
 #: Columns of a sketch that its error estimate is made from.

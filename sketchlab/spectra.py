@@ -20,7 +20,8 @@ from sketchlab.memory import FIT, bytes_of, compiler_options, memory_at_hand, ra
 from sketchlab.networks import MLP
 from sketchlab.problems import Condition, Problem
 from sketchlab.random_matrices import INDEPENDENT_ROWS, NESTED, SKETCHES
-from sketchlab.residuals import Jacobian, LeastSquares, from_column_blocks
+from sketchlab.jacobians import Jacobian, from_column_blocks
+from sketchlab.residuals import LeastSquares
 from sketchlab.sketch import OVERSAMPLING, NestedSketch, nested_sketch, sketched_spectrum
 from sketchlab.training import check_dtype, check_theta, choose_block, initial_theta, sample, split_seed
 from sketchlab.validation import InputError, check_integer
