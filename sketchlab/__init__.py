@@ -13,6 +13,7 @@ from sketchlab.domains import BOUNDARY, INTERIOR, SAMPLERS, Box, Domain, Face, R
 from sketchlab.equations import PROBLEMS
 from sketchlab.gramian import Gramian, Spectrum, full_spectrum, kernel_spectrum
 from sketchlab.history import STOP_REASONS, History, Run, TrainingWarning
+from sketchlab.jacobians import Jacobian, RowBlocks, from_matrix
 from sketchlab.laws import Decay, fit_decay
 from sketchlab.networks import ACTIVATIONS, MLP, NETWORKS
 from sketchlab.optimality import NearOptimality, halko_bounds, near_optimality
@@ -30,7 +31,7 @@ from sketchlab.optimizers import (
 from sketchlab.problems import Condition, Problem, boundary, face, interior
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.resampling import RESAMPLINGS, Resampling, redraw, residual_adaptive
-from sketchlab.residuals import Jacobian, LeastSquares, from_matrix
+from sketchlab.residuals import LeastSquares
 from sketchlab.routes import ROUTES, sketched_spectrum
 from sketchlab.searches import SEARCHES, Move, Search, damping_path, step_grid
 from sketchlab.seeds import train_seeds
@@ -71,6 +72,7 @@ __all__ = [
     "PROBLEMS",
     "RESAMPLINGS",
     "ROUTES",
+    "RowBlocks",
     "SAMPLERS",
     "SEARCHES",
     "SKETCHES",

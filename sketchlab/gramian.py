@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.residuals import Jacobian
+from sketchlab.jacobians import Jacobian
 from sketchlab.validation import InputError, check_array, check_integer, check_jacobian, check_matrix
 
 #: Largest dense Gramian that is built without being told a limit, in bytes.

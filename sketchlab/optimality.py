@@ -21,9 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.gramian import Spectrum, full_spectrum
+from sketchlab.jacobians import Jacobian
 from sketchlab.memory import one_blas_thread
 from sketchlab.random_matrices import SKETCHES
-from sketchlab.residuals import Jacobian
 from sketchlab.routes import sketched_spectrum
 from sketchlab.sketch import OVERSAMPLING, check_power_iterations
 from sketchlab.validation import InputError, check_array, check_integer, check_key

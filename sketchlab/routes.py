@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from sketchlab.gramian import Spectrum
 from sketchlab.orthogonal import divide, orthonormalize
 from sketchlab.random_matrices import SKETCHES
-from sketchlab.residuals import Jacobian
+from sketchlab.jacobians import Jacobian
 from sketchlab.sketch import (
     ERROR_PROBES,
     OVERSAMPLING,

@@ -15,6 +15,7 @@ from sketchlab.memory import largest_rank
 from sketchlab.networks import MLP, check_network
 from sketchlab.problems import Problem
 from sketchlab.residuals import LeastSquares, Points
+from sketchlab.user_code import check_solution
 from sketchlab.validation import InputError, check_array, check_instance, check_integer
 
 
@@ -63,6 +64,7 @@ class Setup:
         object.__setattr__(self, "seed", check_integer("seed", self.seed, 0, 2**32 - 1))
         check_dtype(self.dtype)
         check_network(self.network)
+        check_solution(self.problem)
         # Traced now: what is wrong with a residual is said before anything is drawn or compiled.
         object.__setattr__(self, "least_squares", LeastSquares(self.problem, self.network))
         object.__setattr__(self, "rows", self.least_squares.rows(self.problem.sample(self.points, seed=0, sampler=self.sampler)))

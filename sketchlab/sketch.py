@@ -25,8 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.gramian import Spectrum
+from sketchlab.jacobians import Jacobian
 from sketchlab.orthogonal import orthonormalize
-from sketchlab.residuals import Jacobian
 from sketchlab.validation import check_integer, check_jacobian, check_key, check_matrix
 
 #: Columns of a sketch that its error estimate is made from.

@@ -13,11 +13,12 @@ import jax
 import numpy as np
 
 from sketchlab.gramian import Spectrum, full_spectrum
+from sketchlab.jacobians import Jacobian, from_column_blocks
 from sketchlab.memory import FIT, block_for, bytes_of, compiler_options, largest_rank, memory_at_hand, one_blas_thread
 from sketchlab.networks import MLP
 from sketchlab.problems import Problem
 from sketchlab.random_matrices import NESTED, SKETCHES, gaussian
-from sketchlab.residuals import Jacobian, LeastSquares, from_column_blocks
+from sketchlab.residuals import LeastSquares
 from sketchlab.routes import ROUTES, check_rank
 from sketchlab.setup import Setup
 from sketchlab.sketch import OVERSAMPLING, NestedSketch, check_power_iterations, nested_sketch

@@ -135,8 +135,8 @@ def _describe_problem(problem):
 
 def _digest(run):
     """Return a short name of what residuals and network compute; equal ones have the same, in the same version of JAX."""
-    text = "\n".join(LeastSquares(run.problem, run.network).fingerprint)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    fingerprints = LeastSquares(run.problem, run.network).fingerprints
+    return hashlib.sha256(repr(fingerprints).encode()).hexdigest()[:16]
 
 
 def _numbered(arrays, name):

@@ -242,7 +242,7 @@ def test_any_decomposition_goes_with_any_search(decomposition, search, small):
     new, state, info = jax.jit(optimizer.step, static_argnums=0)(least_squares, theta, state, points, key=KEY)
     assert info.finite and info.accepted and info.loss < least_squares.loss(theta, points)
     for part in ("decomposition", "search"):
-        strategy, kept = getattr(optimizer, "settings")[part], getattr(state, part)
+        strategy, kept = optimizer.settings[part], getattr(state, part)
         assert strategy.name != "mine" or kept == 1
 
 
