@@ -1,18 +1,17 @@
 """Derivatives of a function u, as an equation on paper writes them.
 
 Every operator takes a function of one point, u: (d,) -> () or (m,), and returns another one, so they nest:
-``partial(partial(u, 0), 1)`` is the mixed derivative and ``laplacian(laplacian(u))`` the biharmonic operator.
+``partial(partial(u, 0), 1)`` is the mixed derivative and ``laplacian(laplacian(u))`` the biharmonic operator. For many points,
+map over them: ``jax.vmap(laplacian(u))(x)`` for x (n, d).
 
-They go forward (Jacobian-vector products along the coordinate axes) and are written out axis by axis. Seen from one
-residual, the sweeps share u, its first derivatives and their products, and XLA merges what they share; what is left is
-one sweep through the network that carries value, first and pure second derivatives, and the reverse pass over it gives
-a row of the Jacobian. Measured on two cores against a hand-written sweep (2-32-32-1, 900 points; medians): Jacobian of
-the Laplacian 4.9 ms, by hand 4.5 ms, folx 3.3 ms, jax.experimental.jet 6.3 ms, ``vmap`` over the axes 6.9 ms,
-``jax.hessian`` 5.4 ms; in five dimensions 3.8, 3.4, 1.7, 19, 18 and 19 ms. folx is the quickest at the Laplacian alone
-but has no heat operator; at a tenth of a step the difference does not buy a second way to write an equation.
+They go forward (Jacobian-vector products along the coordinate axes) and are written out axis by axis: XLA merges what the axes
+share. Measured on two cores (2-32-32-1, 900 points; medians), the Jacobian of the Laplacian takes 4.9 ms, by a hand-written
+sweep 4.5 ms, by folx 3.3 ms, by jax.experimental.jet 6.3 ms, by ``vmap`` over the axes 6.9 ms, by ``jax.hessian`` 5.4 ms; in
+five dimensions 3.8, 3.4, 1.7, 19, 18 and 19 ms. folx has no heat operator, and would save a tenth of a step.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
 
 import jax
 import jax.numpy as jnp
@@ -23,37 +22,38 @@ Function = Callable[[jax.Array], jax.Array]
 
 
 def partial(u: Function, axis: int) -> Function:
-    """Return the partial derivative ∂u/∂x_axis.
-
-    Parameters
-    ----------
-    u : callable, (d,) -> () or (m,)
-    axis : int
-        Coordinate to differentiate along.
-
-    Returns
-    -------
-    callable, (d,) -> () or (m,)
-        Costs about twice an evaluation of `u`.
+    """Return the partial derivative ∂u/∂x_axis, (d,) -> () or (m,); it costs about twice an evaluation of `u`.
 
     Raises
     ------
     InputError
-        When it is called with a point that has no such coordinate.
+        If `u` is not a function or `axis` not a whole number; when called, if x is not one floating-point point (d,) with such
+        a coordinate. All operators of this module do the same.
+
+    Examples
+    --------
+    >>> float(sl.partial(lambda x: x[0] * x[1] ** 2, 1)(jnp.array([2.0, 3.0])))
+    12.0
     """
+    if not _is_whole(axis):
+        raise InputError(f"axis = {axis!r} is not a whole number: write partial(u, 0) for the first coordinate.")
 
     def derivative(x):
-        if not 0 <= axis < x.shape[-1]:
-            raise InputError(f"axis = {axis} does not exist: a point has the axes 0 to {x.shape[-1] - 1}.")
+        if not 0 <= axis < len(x):
+            raise InputError(f"axis = {axis} does not exist: a point has the axes 0 to {len(x) - 1}.")
         unit = jnp.zeros_like(x).at[axis].set(1)
         return jax.jvp(u, (x,), (unit,))[1]
 
-    return derivative
+    return _operator("partial", u, derivative, ", axis")
 
 
 def gradient(u: Function) -> Function:
-    """Return x -> ∇u(x): (d,) for a scalar `u`, the Jacobian matrix (m, d) for a vector one."""
-    return lambda x: jnp.stack([partial(u, axis)(x) for axis in range(x.shape[-1])], axis=-1)
+    """Return x -> ∇u(x): (d,) for a scalar `u`, the Jacobian matrix (m, d) for a vector one.
+
+    >>> sl.gradient(lambda x: x[0] * x[1] ** 2)(jnp.array([2.0, 3.0])).tolist()
+    [9.0, 12.0]
+    """
+    return _operator("gradient", u, lambda x: jnp.stack([partial(u, axis)(x) for axis in range(len(x))], axis=-1))
 
 
 def laplacian(u: Function, axes: Sequence[int] | None = None) -> Function:
@@ -61,28 +61,63 @@ def laplacian(u: Function, axes: Sequence[int] | None = None) -> Function:
 
     In an equation with time, name the axes of space: ``laplacian(u, axes=[0, 1])``. A vector `u` gets its Laplacian
     entry by entry. Costs about 1 + 2d evaluations of `u` once XLA has merged what the axes share.
+
+    >>> float(sl.laplacian(lambda x: x[0] ** 3 * x[1] ** 2)(jnp.array([1.0, 2.0])))
+    26.0
     """
+    axes = _different(axes)
+    return _operator("laplacian", u, lambda x: sum(partial(partial(u, axis), axis)(x) for axis in axes or range(len(x))))
+
+
+def divergence(u: Function, axes: Sequence[int] | None = None) -> Function:
+    """Return x -> div u(x) = Σ ∂u_i/∂x_axes[i] over `axes`, all of them by default; `u` returns an entry for each axis.
+
+    From a longer vector, such as (u, v, p), take the part that belongs to the axes:
+
+    >>> flow = lambda x: jnp.stack([x[0] ** 2, x[0] * x[1], x[2]])
+    >>> float(sl.divergence(lambda x: flow(x)[:2], axes=[0, 1])(jnp.array([1.0, 2.0, 3.0])))
+    3.0
+    """
+    axes = _different(axes)
 
     def operator(x):
-        chosen = range(x.shape[-1]) if axes is None else axes
-        return sum(partial(partial(u, axis), axis)(x) for axis in chosen)
-
-    return operator
-
-
-def divergence(u: Function) -> Function:
-    """Return x -> div u(x) = Σ ∂u_i/∂x_i for a vector field u: (d,) -> (d,).
-
-    Raises
-    ------
-    InputError
-        When `u` does not return as many entries as a point has.
-    """
-
-    def operator(x):
+        chosen = axes or range(len(x))
         shape = jax.eval_shape(u, x).shape
-        if shape != x.shape:
-            raise InputError(f"divergence needs a vector field with d = {x.shape[0]} entries, but u(x) has shape {shape}.")
-        return sum(partial(u, axis)(x)[axis] for axis in range(x.shape[-1]))
+        if shape != (len(chosen),):
+            entries = f"{len(chosen)} entries for axes = {list(axes)}" if axes else f"d = {len(x)} entries"
+            raise InputError(
+                f"divergence needs a vector field with {entries}, but u(x) has shape {shape}: from a longer vector take a part, "
+                f"divergence(lambda x: u(x)[:{len(chosen)}]{', axes' if axes else ''})."
+            )
+        return sum(partial(u, axis)(x)[i] for i, axis in enumerate(chosen))
+
+    return _operator("divergence", u, operator)
+
+
+def _operator(name, u, at_point, rest=""):
+    """Check u now, and the point when it comes."""
+    if not callable(u):
+        raise InputError(f"{name} takes a function, not {type(u).__name__}: write {name}(u{rest})(x), not {name}(u(x){rest}).")
+
+    def operator(x):
+        if not hasattr(x, "shape") or x.ndim != 1:
+            found = f"shape {x.shape}" if hasattr(x, "shape") else repr(x)
+            many = f"for points x (n, d) write jax.vmap({name}(u{rest}))(x)"
+            raise InputError(f"{name} takes one point, an array (d,), not {found}: {many}.")
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            raise InputError(f"{name} takes a floating-point point, not {x.dtype}: write jnp.array([0.0, 1.0]), say.")
+        return at_point(jnp.asarray(x))
 
     return operator
+
+
+def _is_whole(axis):
+    return isinstance(axis, Integral) and not isinstance(axis, bool)
+
+
+def _different(axes):
+    """Return axes as a tuple of different whole numbers; None stands for all."""
+    chosen = tuple(axes) if isinstance(axes, Iterable) else ()
+    if axes is not None and (not chosen or not all(map(_is_whole, chosen)) or len(set(chosen)) < len(chosen)):
+        raise InputError(f"axes = {axes!r} is not a list of different whole numbers: write axes=[0] or axes=[0, 1].")
+    return chosen

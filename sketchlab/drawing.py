@@ -15,13 +15,18 @@ RESOLUTION = 80
 
 
 def slice_points(problem: Problem, resolution: int = RESOLUTION) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Lay a grid over the first two axes, all others at the middle of the box: points (n, d) and the grid's shape."""
+    """Lay a grid over the first two axes of the box around the domain, all others at its middle: (n, d) and the grid's shape."""
     box, varied = problem.domain, min(problem.dim, 2)
     n = resolution if varied == 2 else 4 * resolution
     ticks = [np.linspace(box.lower[axis], box.upper[axis], n) for axis in range(varied)]
     plane = np.stack(np.meshgrid(*ticks, indexing="ij"), axis=-1).reshape(-1, varied)
     middle = (np.add(box.lower, box.upper) / 2)[varied:]
     return np.concatenate([plane, np.tile(middle, (len(plane), 1))], axis=1), (n,) * varied
+
+
+def masked(problem: Problem, x: np.ndarray, values) -> np.ndarray:
+    """Leave gaps (NaN) in values (n,) at those points (n, d) that lie outside of the domain."""
+    return np.where(problem.domain.contains(x), values, np.nan)
 
 
 def exact_values(problem: Problem, x: np.ndarray) -> np.ndarray:

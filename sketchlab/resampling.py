@@ -1,6 +1,6 @@
 """New collocation points during training, because a network can learn a fixed set of them by heart.
 
-A `Resampling` says how often and how. To add one, write a factory that returns it and enter it in `RESAMPLINGS`.
+A `Resampling` says how often and how. To add one, write a function that returns it and enter it in `RESAMPLINGS`.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,9 @@ class Resampling(NamedTuple):
     name : str
     period : int
         Steps from one drawing to the next.
-    draw : callable, (problem, counts, residual_sizes, *, seed, sampler) -> tuple of ndarray (n_c, d)
-        As many points for each condition as `counts` says. residual_sizes maps such a tuple to the sizes |residual| (n_c,) at
-        the current parameters.
+    draw : callable, (problem, points, residual_sizes, *, seed, sampler) -> tuple of ndarray (n_c, d)
+        As many points as ``problem.sample(points, …)`` draws: pass what the first points were drawn with. residual_sizes maps
+        such a tuple to the sizes |residual| (n_c,) at the current parameters.
     settings : dict
         What it was made with, fit for JSON.
     """
@@ -35,11 +35,15 @@ class Resampling(NamedTuple):
 
 
 def redraw(period: int = 10) -> Resampling:
-    """Draw all points anew every `period` steps."""
-    check_integer("period", period, 1)
+    """Draw all points anew every `period` steps.
 
-    def draw(problem: Problem, counts, residual_sizes, *, seed: int, sampler: Sampler):
-        return problem.sample(counts, seed=seed, sampler=sampler)
+    >>> sl.redraw(5).settings
+    {'period': 5}
+    """
+    period = check_integer("period", period, 1)
+
+    def draw(problem: Problem, points, residual_sizes, *, seed: int, sampler: Sampler):
+        return problem.sample(points, seed=seed, sampler=sampler)
 
     return Resampling("redraw", period, draw, {"period": period})
 
@@ -59,28 +63,50 @@ def residual_adaptive(period: int = 10, *, power: float = 1.0, floor: float = 1.
     Notes
     -----
     Wu, Zhu, Tan, Kartha, Lu 2023 (arXiv 2207.10289), their RAD with k = c = 1.
-    """
-    check_integer("period", period, 1)
-    check_real("power", power, 0, np.inf, open_high=True)
-    check_real("floor", floor, 0, np.inf, open_high=True)
-    check_integer("pool", pool, 2)
 
-    def draw(problem: Problem, counts, residual_sizes, *, seed: int, sampler: Sampler):
+    A condition whose residuals are non-finite or all zero gets its points evenly. Where fewer points than wanted have a
+    probability above zero (c = 0), all of these are taken, and the others evenly.
+
+    The loss still gives all points of a condition one weight, so it is no longer an estimate of the integral of the squared
+    residual: it counts more where the points gather.
+
+    Examples
+    --------
+    >>> sl.residual_adaptive(5, floor=0.5).settings
+    {'period': 5, 'power': 1.0, 'floor': 0.5, 'pool': 10}
+    """
+    period = check_integer("period", period, 1)
+    power = check_real("power", power, 0, np.inf, open_high=True)
+    floor = check_real("floor", floor, 0, np.inf, open_high=True)
+    pool = check_integer("pool", pool, 2)
+
+    def draw(problem: Problem, points, residual_sizes, *, seed: int, sampler: Sampler):
+        counts = [len(x) for x in problem.sample(points, seed=seed, sampler=sampler)]
         candidates = problem.sample([pool * count for count in counts], seed=seed, sampler=sampler)
         generator = np.random.default_rng(seed)
         return tuple(
-            _choose(x, np.asarray(size), count, generator)
+            _choose(x, _density(np.asarray(size, float), power, floor), count, generator)
             for x, size, count in zip(candidates, residual_sizes(candidates), counts, strict=True)
         )
 
-    def _choose(x, size, count, generator):
-        if len(x) <= count:  # a face that is a single point
-            return x
-        density = size**power
-        density = density / density.mean() + floor if density.mean() > 0 and np.isfinite(density).all() else np.ones(len(x))
-        return x[generator.choice(len(x), count, replace=False, p=density / density.sum())]
-
     return Resampling("rad", period, draw, {"period": period, "power": power, "floor": floor, "pool": pool})
+
+
+def _density(size, power, floor):
+    """Return the density of RAD at points of these residual sizes, (n,), nowhere zero."""
+    largest = size.max()
+    # The negation sees NaN too.
+    if not 0 < largest < np.inf:
+        return np.ones(len(size))
+    density = (size / largest) ** power
+    density = density / density.mean() + floor
+    # Small enough to matter only when all points of larger density are taken.
+    return np.maximum(density, 1e-12 * density.max())
+
+
+def _choose(x, density, count, generator):
+    # A face that is a single point has nothing to choose from.
+    return x if len(x) <= count else x[generator.choice(len(x), count, replace=False, p=density / density.sum())]
 
 
 RESAMPLINGS = Catalogue("resampling", {"redraw": redraw, "rad": residual_adaptive})

@@ -71,7 +71,7 @@ def _value(u, x):
 @partial(jax.jit, static_argnums=0)
 def _tangents(least_squares, theta, vectors, x):
     condition = least_squares.problem.conditions[0]
-    scale = (condition.weight * least_squares.problem.domain.measure(condition.region) / len(x)) ** 0.5
+    scale = (condition.weight * least_squares.problem.regions[0].measure / len(x)) ** 0.5
 
     def along(v):
         return jax.jvp(lambda t: least_squares.residual(t, (x,)), (theta,), (v,))[1]

@@ -93,3 +93,79 @@ def test_missing_axis_is_named(axis):
 def test_divergence_of_a_scalar_is_refused():
     with pytest.raises(sl.InputError, match=r"d = 3 entries, but u\(x\) has shape \(\)"):
         sl.divergence(polynomial)(X)
+
+
+def test_divergence_over_axes_leaves_the_others_out():
+    jacobian = jax.jacrev(field)(X)
+    close(sl.divergence(lambda x: field(x)[:2], axes=[0, 1])(X), jacobian[0, 0] + jacobian[1, 1])
+    close(sl.divergence(lambda x: field(x)[1:], axes=[2, 0])(X), jacobian[1, 2] + jacobian[2, 0])
+
+
+def test_divergence_does_not_take_a_pressure_for_a_velocity():
+    with pytest.raises(
+        sl.InputError, match=r"2 entries for axes = \[0, 1\].*shape \(3,\): .*divergence\(lambda x: u\(x\)\[:2\], axes"
+    ):
+        sl.divergence(field, axes=[0, 1])(X)
+
+
+OPERATORS = {
+    "partial": lambda u: sl.partial(u, 0),
+    "gradient": sl.gradient,
+    "laplacian": sl.laplacian,
+    "divergence": sl.divergence,
+}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize(
+    "x", [jnp.ones((2, 2)), jnp.float64(1.0), 0.5, [0.5, 0.5], "a"], ids=["many", "scalar", "number", "list", "text"]
+)
+def test_anything_but_one_point_is_refused(name, x):
+    with pytest.raises(sl.InputError, match=rf"{name} takes one point, an array \(d,\), not .*write jax.vmap\({name}\(u"):
+        OPERATORS[name](lambda y: y)(x)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_points_that_are_not_floating_point_are_refused(name):
+    for x in (jnp.array([1, 2]), np.array([True, False]), jnp.array([1j, 2])):
+        with pytest.raises(sl.InputError, match=f"{name} takes a floating-point point, not {x.dtype}"):
+            OPERATORS[name](lambda y: y)(x)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_an_operator_of_a_value_is_refused(name):
+    for u in (polynomial(X), None, 3.0):
+        with pytest.raises(
+            sl.InputError, match=rf"{name} takes a function, not .*: write {name}\(u(, axis)?\)\(x\), not {name}\(u\(x\)"
+        ):
+            OPERATORS[name](u)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_operators_map_over_points_and_take_numpy_points(name):
+    operator, x = OPERATORS[name](field), np.stack([X, 2 * X])
+    close(jax.vmap(operator)(jnp.asarray(x)), jnp.stack([operator(x[0]), operator(x[1])]))
+
+
+@pytest.mark.parametrize("axis", ["0", 1.0, None, True])
+def test_an_axis_is_a_whole_number(axis):
+    with pytest.raises(sl.InputError, match=r"axis = .* is not a whole number: write partial\(u, 0\)"):
+        sl.partial(polynomial, axis)
+    assert sl.partial(polynomial, np.int64(1))(X) == sl.partial(polynomial, 1)(X)
+
+
+@pytest.mark.parametrize("axes", [0, [], [0, 0], ["0"], [0.0], [True], "01"])
+@pytest.mark.parametrize("operator", [sl.laplacian, sl.divergence])
+def test_axes_are_different_whole_numbers(operator, axes):
+    with pytest.raises(sl.InputError, match=r"axes = .* is not a list of different whole numbers: write axes=\[0\]"):
+        operator(field, axes=axes)
+
+
+def test_axes_that_a_point_lacks_are_named():
+    with pytest.raises(sl.InputError, match="axis = 3 does not exist"):
+        sl.laplacian(polynomial, axes=[0, 3])(X)
+
+
+def test_axes_of_a_generator_are_kept_for_every_call():
+    operator = sl.laplacian(polynomial, axes=(axis for axis in (0, 1)))
+    assert operator(X) == operator(X) != 0

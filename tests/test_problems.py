@@ -268,13 +268,5 @@ def test_a_problem_that_a_user_enters_is_noted_too(monkeypatch):
 
 def test_a_disk_with_a_condition_on_its_normal_derivative_is_solved():
     problem = robin_on_a_disk()
-    run = sl.train(
-        problem,
-        problem.network(12, 1),
-        sl.sketched_natural_gradient(rank=40),
-        points=200,
-        steps=60,
-        tolerance=1e-4,
-        progress=False,
-    )
+    run = sl.train(problem, problem.network(8, 1), sl.natural_gradient(), points=100, steps=60, tolerance=1e-4, progress=False)
     assert run.stop_reason == "tolerance"
