@@ -93,21 +93,8 @@ def halko_bounds(eigenvalues, rank: int, oversampling: int, power_iterations: in
 
     Notes
     -----
-    Let P project on range(GᵐΩ), m = q + 1. The sketch is PGP, cut off to rank k. Since G - PGP = (I - P) G + P G (I - P), its
-    norm is at most 2 ‖(I - P) G‖, in the Frobenius norm √2 of it, for the two parts are orthogonal; cutting off adds at most the
-    optimum, because eigenvalues interlace.
-
-    Spectral: ‖(I - P) G‖ᵐ ≤ ‖(I - P) Gᵐ‖ (Halko, Martinsson, Tropp 2011, proof of Proposition 8.6), and for Gᵐ their Theorem 10.6
-    bounds the mean and Corollary 10.9 what is exceeded with a probability of at most 3 e⁻ᵖ:
-
-        (1 + √(k / (p - 1))) λ_(k+1)ᵐ + e √(k + p) / p τₘ,    (1 + 16 √(1 + k / (p + 1))) λ_(k+1)ᵐ + 8 √(k + p) / (p + 1) τₘ.
-
-    Frobenius: with G = diag(Λ₁, Λ₂) in its eigenvectors and Ω = (Ω₁, Ω₂) cut alike, their Theorem 9.1 for the test matrix
-    G^(m-1) Ω says ‖(I - P) G‖² ≤ τ₁² + ‖Λ₂ᵐ Ω₂ Ω₁⁺ Λ₁^(1-m)‖² ≤ τ₁² + λₖ^(2-2m) ‖Λ₂ᵐ Ω₂ Ω₁⁺‖². The mean of the last square is
-    k / (p - 1) τₘ² (proof of their Theorem 10.5, which is m = 1), and except with a probability of 3 e⁻ᵖ the norm is below
-    e √(3 k / (p + 1)) τₘ + √(2 p) e² √(k + p) / (p + 1) λ_(k+1)ᵐ (proof of their Theorem 10.7 with t = e, u = √(2 p)). The
-    constants are the journal's, where ‖Ω₁⁺‖_F exceeds t √(3 k / (p + 1)) with a probability of at most t⁻ᵖ; arXiv v2 has larger
-    ones.
+    Halko, Martinsson, Tropp 2011, Theorems 9.1, 10.5 to 10.7 and Corollary 10.9, carried over to G and to a sketch that is
+    cut off to rank k; docs/near-optimality.md has the derivation.
     """
     eigenvalues = np.asarray(check_array("eigenvalues", eigenvalues), float)
     if eigenvalues.ndim != 1:

@@ -104,25 +104,16 @@ def survey(
 ) -> Survey:
     """Compute one sketch that serves every rank up to `largest_rank`, and optionally the full spectrum.
 
+    Parameters and errors as for `spectrum`, and besides
+
     Parameters
     ----------
-    problem, network, theta
     largest_rank : int
         Larger ones than min(N, P) allow are left out.
-    sketch, power_iterations
-        See `sketched_spectrum`; the route is "range".
+    sketch : str
+        One of those that contain smaller sketches, `sketchlab.random_matrices.NESTED`; the route is "range".
     full : bool
-    **options
-        points, seed, dtype, sampler: see `Setup`.
-
-    Returns
-    -------
-    Survey
-
-    Raises
-    ------
-    InputError
-        As `spectrum` does.
+        Whether to compute the full spectrum.
 
     Examples
     --------
@@ -140,23 +131,9 @@ def survey(
 
 
 def jacobian(problem: Problem, network: MLP, theta=None, **options) -> Jacobian:
-    """Return J at `theta`, held in memory: what `spectrum` computes from, for experiments of one's own.
+    """Return J (N, P) at `theta`, held in memory: what `spectrum` computes from, for experiments of your own.
 
-    Parameters
-    ----------
-    problem, network, theta
-    **options
-        points, seed, dtype, sampler: see `Setup`.
-
-    Returns
-    -------
-    Jacobian
-        ``.dense()`` is the matrix (N, P).
-
-    Raises
-    ------
-    InputError
-        If J does not fit into memory, and for any argument that does not fit.
+    Parameters as there; ``.dense()`` is the matrix. Raises `InputError` if J does not fit into memory.
 
     Examples
     --------
@@ -177,16 +154,7 @@ def jacobian(problem: Problem, network: MLP, theta=None, **options) -> Jacobian:
 def condition_spectra(problem: Problem, network: MLP, theta=None, **options) -> dict[str, Spectrum]:
     """Return the full spectrum of each condition's own part G_c of the Gramian G = Σ_c G_c, at the points that `spectrum` takes.
 
-    Parameters
-    ----------
-    problem, network, theta
-    **options
-        points, seed, dtype, sampler: see `Setup`.
-
-    Returns
-    -------
-    dict of str to Spectrum
-        By the names of the regions, as in `Spectrum.conditions`.
+    Parameters as there; the names are those of `Spectrum.conditions`.
 
     Examples
     --------

@@ -35,11 +35,6 @@ def tangent_functions(problem: Problem, network: MLP, theta, vectors, x, *, cond
     (n, m), or (n, c, m) for c > 1 outputs or equations
         Costs one forward pass for each direction and point.
 
-    Raises
-    ------
-    InputError
-        If `theta`, `vectors` or `x` do not fit, or `condition` is none.
-
     Examples
     --------
     >>> setup = sl.Setup(sl.PROBLEMS["heat_1d"](), sl.MLP(2, width=4), points=50)
@@ -70,8 +65,8 @@ def _value(u, x):
 
 @partial(jax.jit, static_argnums=0)
 def _tangents(least_squares, theta, vectors, x):
-    condition = least_squares.problem.conditions[0]
-    scale = (condition.weight * least_squares.problem.regions[0].measure / len(x)) ** 0.5
+    (condition,), (region,) = least_squares.problem.conditions, least_squares.problem.regions
+    scale = (condition.weight * region.measure / len(x)) ** 0.5
 
     def along(v):
         return jax.jvp(lambda t: least_squares.residual(t, (x,)), (theta,), (v,))[1]

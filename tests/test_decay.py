@@ -69,7 +69,7 @@ def test_the_bound_is_of_the_jacobian_that_the_package_computes():
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_beyond_float64_the_bound_holds_at_fifty_digits(seed):
+def test_beyond_float64_the_bound_holds_at_120_digits(seed):
     generator = np.random.default_rng(seed)
     width, n = 7, 30
     network, domain = sl.MLP(1, width, 1), sl.Box([-1.0], [1.0])
@@ -120,6 +120,19 @@ def test_flat_neurons_and_a_point_far_away_are_no_trouble():
         assert np.all(np.isfinite(values)) and np.all(values >= 0)
 
 
+def test_the_plain_bound_is_the_formula_by_hand():
+    # u = a tanh(w x) + c with one neuron and the amplitude's tangent alone in reach: a = 0 leaves tanh(w x) and the constant.
+    w, count = 2.0, 8
+    bound = sl.decay_bound(sl.MLP(1, 1, 1), np.array([w, 0.0, 0.0, 0.0]), sl.Box([-1.0], [1.0]), count=count)
+    rho = np.linspace(1.0001, np.pi / 4 + np.sqrt(np.pi**2 / 16 + 1) - 1e-6, 20_000)
+    # On the ellipse |Im z| <= y = w (ρ - 1/ρ) / 2, where |tanh|² <= 1 + 1 / cos² y.
+    size = np.sqrt(1 + 1 / np.cos(w * (rho - 1 / rho) / 2) ** 2)
+    degrees = np.arange(2, count)
+    expected = [2 * np.min(np.minimum(size, 2 * size * rho ** (1.0 - d) / (rho - 1))) ** 2 for d in degrees]
+    np.testing.assert_allclose(bound.plain[2:], expected, rtol=0.05)
+    assert np.all(bound.plain[2:] >= np.array(expected) * (1 - 1e-6))
+
+
 @pytest.mark.parametrize(
     "network, options, message",
     [
@@ -133,6 +146,8 @@ def test_flat_neurons_and_a_point_far_away_are_no_trouble():
         (sl.MLP(1, 4, 1), {"count": 0}, "count = 0"),
         (sl.MLP(1, 4, 1), {"weight": 0.0}, "weight = 0.0"),
         (sl.MLP(1, 4, 1), {"coefficients": (1.0,)}, "not three numbers"),
+        (sl.MLP(1, 4, 1), {"coefficients": "abc"}, "coefficients = 'abc' is not an array of real numbers"),
+        (sl.MLP(1, 4, 1), {"domain": None}, "domain = None is no Box"),
     ],
 )
 def test_bad_input_is_named(network, options, message):

@@ -1,3 +1,5 @@
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 from oracles import graded_matrix, matrix_with
 
 import sketchlab as sl
+from sketchlab.gramian import noise_floors
 
 DECADES = np.logspace(0, -12, 25)
 
@@ -15,18 +18,16 @@ def assert_orthonormal(vectors):
 
 def test_operator_equals_the_matrix_product(least_squares, theta, points):
     matrix = np.asarray(jax.jit(least_squares.jacobian)(theta, points))
-    gramian = sl.Gramian(least_squares.products(theta, points))
     expected, scale = matrix.T @ matrix, np.linalg.norm(matrix, 2) ** 2
     a = np.random.default_rng(0).standard_normal((matrix.shape[1], 2))
-    assert gramian.shape == expected.shape
-    assert gramian.nbytes == expected.nbytes
 
     @jax.jit
     def results(theta):
-        gramian = sl.Gramian(least_squares.products(theta, points))
-        return gramian.matmat(jnp.asarray(a)), gramian.matvec(jnp.asarray(a[:, 0])), gramian.dense()
+        gramian = sl.Gramian(least_squares.dense(theta, points))
+        assert gramian.shape == expected.shape
+        return gramian.matmat(jnp.asarray(a)), gramian.dense()
 
-    for found, right in zip(results(theta), (expected @ a, expected @ a[:, 0], expected), strict=True):
+    for found, right in zip(results(theta), (expected @ a, expected), strict=True):
         np.testing.assert_allclose(found, right, atol=1e-11 * scale)
 
 
@@ -96,6 +97,56 @@ def test_kernel_spectrum_of_a_zero_matrix_is_zero_and_finite():
     spectrum = sl.kernel_spectrum(sl.from_matrix(jnp.zeros((4, 6))))
     for part in (spectrum.singular_values, spectrum.left, spectrum.right):
         assert np.all(np.asarray(part) == 0)
+
+
+def test_kernel_spectrum_has_no_more_triplets_than_parameters():
+    matrix, _, _ = matrix_with(np.linspace(3, 1, 20), 40, 20)
+    found = sl.kernel_spectrum(sl.from_matrix(matrix))
+    assert (found.rank, found.left.shape, found.right.shape) == (20, (40, 20), (20, 20))
+    np.testing.assert_allclose(found.left * found.singular_values @ found.right.T, matrix, atol=1e-12)
+
+
+@pytest.mark.parametrize("decompose", [sl.full_spectrum, sl.kernel_spectrum])
+def test_the_spectrum_of_a_jacobian_with_nan_is_nan(decompose):
+    found = decompose(sl.from_matrix(jnp.eye(4, 6).at[1, 2].set(jnp.nan)))
+    for part in (found.singular_values, found.left, found.right):
+        assert np.all(np.isnan(part))
+
+
+def test_effective_dimension_weighs_each_direction_and_counts_none():
+    found = sl.full_spectrum(sl.from_matrix(jnp.diag(jnp.sqrt(jnp.array([4.0, 1.0, 0.25])))))
+    np.testing.assert_allclose(found.effective_dimension(1.0), 4 / 5 + 1 / 2 + 1 / 5)
+    with pytest.raises(sl.InputError, match="damping = 'a' is not an array of real numbers"):
+        found.effective_dimension("a")
+
+
+def test_shares_are_normalized_for_left_vectors_shorter_than_one():
+    left = jnp.array([[0.3, 0.0], [0.4, 0.0], [0.0, 0.0]])
+    found = sl.Spectrum(jnp.array([2.0, 0.0]), left, jnp.eye(2), conditions=(("inside", 1), ("outside", 2)))
+    np.testing.assert_allclose(found.shares["inside"], [0.36, 0])
+    np.testing.assert_allclose(found.shares["outside"], [0.64, 0])
+
+
+def test_noise_floor_of_j_and_of_its_square_by_hand():
+    floors = noise_floors(sl.full_spectrum(sl.from_matrix(jnp.diag(jnp.array([4.0, 1.0])))))
+    np.testing.assert_allclose(floors, (2.0**-104 * 16, 2.0**-52 * 16))
+
+
+@pytest.mark.parametrize(
+    "jacobian, message",
+    [
+        (np.eye(3), r"jacobian = array of shape \(3, 3\) is a matrix: wrap it with sl.from_matrix"),
+        (3, "jacobian = 3 is no Jacobian: make one with sl.jacobian"),
+        (None, "jacobian = None is no Jacobian"),
+        (sl.from_matrix(jnp.eye(3, dtype=int)), "type int64: it must be a matrix of floating-point numbers"),
+    ],
+)
+def test_what_is_no_jacobian_is_said(jacobian, message):
+    for use in (sl.full_spectrum, sl.kernel_spectrum, sl.Gramian(jacobian).dense, sl.rayleigh_ritz, sl.sketched_spectrum):
+        arguments = {sl.rayleigh_ritz: (jacobian, jnp.eye(3)), sl.sketched_spectrum: (jacobian, 1)}.get(use, (jacobian,))
+        options = {"key": jax.random.key(0)} if use is sl.sketched_spectrum else {}
+        with pytest.raises(sl.InputError, match=message):
+            use() if isinstance(use, types.MethodType) else use(*arguments, **options)
 
 
 def test_graded_columns_come_out_to_relative_accuracy():

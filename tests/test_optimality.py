@@ -78,3 +78,10 @@ def test_bounds_shrink_with_power_iterations_and_vanish_with_the_tail():
 def test_bad_input_is_named(options, message):
     with pytest.raises(sl.InputError, match=message):
         sl.near_optimality(sl.from_matrix(jnp.eye(30)), **{"rank": 5, "key": KEY} | options)
+
+
+def test_eigenvalues_that_are_no_list_of_numbers_are_refused():
+    with pytest.raises(sl.InputError, match=r"eigenvalues of shape \(3, 3\)"):
+        sl.halko_bounds(np.ones((3, 3)), 2, 4, 0)
+    with pytest.raises(sl.InputError, match="not an array of real numbers"):
+        sl.halko_bounds([1j] * 5, 2, 4, 0)

@@ -64,3 +64,16 @@ def test_leading_columns_of_a_nested_matrix_are_isotropic(name):
     drawn = jax.vmap(lambda key: sl.SKETCHES[name](9, 12, key=key)[:, :3])(keys)
     products = jnp.mean(drawn @ drawn.mT, axis=0)
     assert np.allclose(products / jnp.mean(jnp.diag(products)), np.eye(12), atol=0.12)
+
+
+@pytest.mark.parametrize("name", sl.SKETCHES)
+@pytest.mark.parametrize("columns, size, message", [(3, -2, "size = -2"), (-1, 5, "columns = -1"), (2.5, 5, "columns = 2.5")])
+def test_a_size_that_makes_no_matrix_is_named(name, columns, size, message):
+    with pytest.raises(sl.InputError, match=message):
+        sl.SKETCHES[name](columns, size, key=jax.random.key(0))
+
+
+@pytest.mark.parametrize("name", ["trigonometric", "columns"])
+def test_more_columns_than_rows_are_refused_where_columns_differ(name):
+    with pytest.raises(sl.InputError, match="columns = 9 is not a whole number between 0 and 5"):
+        sl.SKETCHES[name](9, 5, key=jax.random.key(0))

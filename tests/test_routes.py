@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from oracles import SPECTRA, matrix_with
 
 import sketchlab as sl
-from sketchlab.sketch import orthonormalize
+from sketchlab.orthogonal import orthonormalize
 
 KEY = jax.random.key(0)
 
@@ -106,6 +106,10 @@ def test_zero_is_a_matrix_too():
         ({"rank": 45}, r"rank \+ oversampling = 51 exceeds min\(N, P\) = 50"),
         ({"power_iterations": -1}, "power_iterations = -1"),
         ({"power_iterations": 0.5}, "power_iterations = 0.5"),
+        ({"power_iterations": 2**70}, "power_iterations = .* is not a whole number between 0 and 100"),
+        ({"route": ["range"]}, r"unknown route \['range'\]"),
+        ({"sketch": sl.SKETCHES["gaussian"]}, "unknown sketch <function gaussian"),
+        ({"key": "k"}, "key = 'k' is no random key"),
         ({"route": "nystrm"}, "unknown route 'nystrm'. Did you mean 'nystrom'"),
         ({"sketch": "sparse"}, "unknown sketch 'sparse'"),
         ({"route": "single-pass", "power_iterations": 1}, "a single pass has none"),
@@ -116,23 +120,60 @@ def test_bad_input_is_named(options, message):
         sl.sketched_spectrum(sl.from_matrix(jnp.eye(80, 50)), **{"rank": 5, "key": KEY} | options)
 
 
+class Counted:
+    """A Jacobian that remembers which products were asked for: the protocol, and nothing else."""
+
+    def __init__(self, matrix):
+        self.matrix, self.shape, self.dtype, self.calls = matrix, matrix.shape, matrix.dtype, []
+
+    def matmat(self, a):
+        self.calls.append("J")
+        return self.matrix @ a
+
+    def rmatmat(self, b):
+        self.calls.append("JT")
+        return self.matrix.T @ b
+
+
 def test_products_are_counted_as_stated():
     matrix = jnp.asarray(np.random.default_rng(0).standard_normal((60, 50)))
-    calls = []
-
-    def counted(name, product):
-        return lambda a: (calls.append(name), product(a))[1]
-
-    held = sl.from_matrix(matrix)
-    jacobian = sl.Jacobian(held.shape, held.dtype, counted("J", held.matmat), counted("JT", held.rmatmat))
     for route, expected in {"range": lambda q: 2 * q + 3, "kernel": lambda q: 2 * q + 2, "nystrom": lambda q: 2 * q + 2}.items():
         for q in (0, 2):
-            calls.clear()
+            jacobian = Counted(matrix)
             sl.sketched_spectrum(jacobian, 5, key=KEY, route=route, power_iterations=q)
-            assert len(calls) == expected(q), (route, q)
-    calls.clear()
+            assert len(jacobian.calls) == expected(q), (route, q)
+    jacobian = Counted(matrix)
     sl.sketched_spectrum(jacobian, 5, key=KEY, route="single-pass")
-    assert sorted(calls) == ["J", "JT"]
+    assert sorted(jacobian.calls) == ["J", "JT"]
+
+
+@pytest.mark.parametrize("route", sl.ROUTES)
+def test_every_random_key_is_used_once(route, monkeypatch):
+    monkeypatch.setattr("sketchlab.orthogonal.TALL", 100)
+    monkeypatch.setattr("sketchlab.orthogonal.BUCKETS", 64)
+    jacobian = sl.from_matrix(jnp.asarray(np.random.default_rng(0).standard_normal((120, 110))))
+    with jax.debug_key_reuse(True):
+        for q in (0,) if route == "single-pass" else (0, 2):
+            sl.sketched_spectrum(jacobian, 5, key=jax.random.key(q), route=route, power_iterations=q)
+        with pytest.raises(jax.errors.KeyReuseError):
+            key = jax.random.key(0)
+            jax.random.normal(key), jax.random.normal(key)
+
+
+def test_the_error_of_nystrom_is_of_singular_values_not_of_eigenvalues():
+    # Scaled by c, J has singular values and errors c times as large; those of G grow by c².
+    matrix = matrix_with(SPECTRA["algebraic"], 120, 100)[0]
+    small, large = (sl.sketched_spectrum(sl.from_matrix(c * matrix), 10, key=KEY, route="nystrom") for c in (1.0, 100.0))
+    np.testing.assert_allclose(large.error, 100 * small.error, rtol=1e-6)
+
+
+@pytest.mark.parametrize("route", ["range", "kernel"])
+def test_the_error_estimate_is_the_formula_of_the_paper(route):
+    # A flat spectrum: (I - QQᵀ) Jᵀw is a Gaussian vector in the n - l dimensions that the sketch misses.
+    n, columns = 400, 16
+    jacobian = sl.from_matrix(matrix_with(np.ones(n), n, n)[0])
+    errors = [sl.sketched_spectrum(jacobian, 10, key=jax.random.key(seed), route=route).error for seed in range(5)]
+    np.testing.assert_allclose(errors, 10 * np.sqrt(2 / np.pi) * np.sqrt(n - columns), rtol=0.15)
 
 
 def test_a_full_range_is_kept_by_orthonormalize():

@@ -5,8 +5,9 @@ import pytest
 from oracles import matrix_with
 
 import sketchlab as sl
+from sketchlab.orthogonal import orthonormalize
 from sketchlab.random_matrices import SKETCHES, gaussian
-from sketchlab.sketch import check_rank, orthonormalize
+from sketchlab.routes import check_rank
 
 KEY = jax.random.key(0)
 
@@ -123,8 +124,8 @@ def test_the_error_estimate_bounds_what_the_sketch_missed(decay):
 @pytest.fixture
 def tall(monkeypatch):
     """Let 2,000 rows count as tall, and return the singular values of such a matrix from 1 down to 1e-12."""
-    monkeypatch.setattr("sketchlab.sketch.TALL", 1000)
-    monkeypatch.setattr("sketchlab.sketch.BUCKETS", 256)
+    monkeypatch.setattr("sketchlab.orthogonal.TALL", 1000)
+    monkeypatch.setattr("sketchlab.orthogonal.BUCKETS", 256)
     return 10.0 ** np.linspace(0, -12, 20)
 
 
@@ -165,3 +166,27 @@ def test_a_nested_sketch_contains_all_smaller_ones():
             assert np.allclose(
                 right @ np.diag(singular_values**2) @ right.T, alone.right @ np.diag(alone.eigenvalues) @ alone.right.T
             )
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            lambda J: sl.range_finder(J, jnp.ones((5, 3)), key=KEY),
+            r"test_matrix of shape \(5, 3\) does not fit: it needs 13 rows",
+        ),
+        (lambda J: sl.range_finder(J, None, key=KEY), "test_matrix = None is not an array of real numbers"),
+        (lambda J: sl.co_range_finder(J, jnp.ones(12), probes=2, key=KEY), r"test_matrix of shape \(12,\) does not fit"),
+        (lambda J: sl.co_range_finder(J, jnp.ones((12, 3)), probes=-1, key=KEY), "probes = -1"),
+        (lambda J: sl.co_range_finder(J, jnp.ones((12, 3)), probes=2, key=0), "key = 0 is no random key: use jax.random.key"),
+        (
+            lambda J: sl.range_finder(J, jnp.ones((13, 3)), power_iterations=2**70, key=KEY),
+            "is not a whole number between 0 and 100",
+        ),
+        (lambda J: sl.rayleigh_ritz(J, jnp.ones((5, 3))), r"basis of shape \(5, 3\) does not fit: it needs 13 rows"),
+        (lambda J: sl.nested_sketch(J, jnp.ones((13, 3)), key=KEY).ritz(2.5), "rank = 2.5"),
+    ],
+)
+def test_what_does_not_fit_a_jacobian_is_named(call, message):
+    with pytest.raises(sl.InputError, match=message):
+        call(sl.from_matrix(jnp.ones((12, 13))))

@@ -6,7 +6,7 @@ from oracles import broken, cauchy_riemann
 
 import sketchlab as sl
 import sketchlab.spectra
-from sketchlab.memory import FIT, rank_for
+from sketchlab.memory import FIT, largest_rank
 
 HEAT = sl.PROBLEMS["heat_1d"]()
 NETWORK = sl.MLP(2, 8, 2)
@@ -119,35 +119,59 @@ def test_tangent_functions_of_a_system_have_all_outputs():
     )
 
 
-@pytest.mark.parametrize("vectors, x", [(np.ones((3, 1)), np.ones((2, 2))), (np.ones((NETWORK.size, 1)), np.ones((2, 3)))])
-def test_tangent_functions_name_what_does_not_fit(vectors, x):
-    with pytest.raises(sl.InputError, match=r"of shape .* do not fit"):
-        sl.tangent_functions(HEAT, NETWORK, THETA, vectors, x)
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"vectors": np.ones((3, 1))}, r"vectors of shape \(3, 1\) do not fit"),
+        ({"x": np.ones((2, 3))}, r"of shape \(2, 3\) do not fit"),
+        ({"x": [["a", "b"]]}, "x = .* is not an array of real numbers"),
+        ({"theta": np.ones(3)}, r"theta has shape \(3,\)"),
+        ({"condition": "interior"}, "condition = 'interior' is no Condition: give one of problem.conditions"),
+    ],
+)
+def test_tangent_functions_name_what_does_not_fit(options, message):
+    options = {"theta": THETA, "vectors": np.ones((NETWORK.size, 1)), "x": np.ones((2, 2))} | options
+    with pytest.raises(sl.InputError, match=message):
+        sl.tangent_functions(HEAT, NETWORK, **options)
+
+
+def test_whole_numbers_and_numpy_numbers_are_accepted():
+    functions = sl.tangent_functions(HEAT, NETWORK, np.ones(NETWORK.size, int), np.eye(NETWORK.size, 1, dtype=int), [[0, 1]])
+    assert functions.shape == (1, 1) and functions.dtype == "float64"
+    found = sl.spectrum(HEAT, NETWORK, rank=np.int64(5), power_iterations=np.int32(1), points=np.int64(60), seed=np.uint8(3))
+    assert found.rank == 5
+
+
+def test_a_constant_that_changes_between_two_calls_changes_every_answer():
+    k = 1.0
+    problem = sl.Problem("wave", sl.Box([0.0], [1.0]), [sl.interior(lambda u, x: sl.laplacian(u)(x) + k**2 * u(x))])
+    network = sl.MLP(1, 6, 1)
+    theta, x = network.init(key=jax.random.key(0)), np.linspace(0, 1, 5)[:, None]
+
+    def answers():
+        condition, options = problem.conditions[0], {"points": 40}
+        return {
+            "spectrum": sl.spectrum(problem, network, **options).eigenvalues[0],
+            "sketch": sl.spectrum(problem, network, rank=5, **options).eigenvalues[0],
+            "survey": sl.survey(problem, network, largest_rank=5, **options).full.eigenvalues[0],
+            "condition": sl.condition_spectra(problem, network, **options)["interior"].eigenvalues[0],
+            "jacobian": np.linalg.norm(sl.jacobian(problem, network, **options).dense(), 2) ** 2,
+            "tangent": sl.tangent_functions(problem, network, theta, np.eye(network.size), x, condition=condition)[1, 0],
+        }
+
+    before = answers()
+    k = 100.0
+    after = answers()
+    for name, value in after.items():
+        assert abs(value) > 100 * abs(before[name]), name
+    k = 1.0
+    assert all(np.allclose(value, before[name]) for name, value in answers().items())
 
 
 def test_effective_dimension_counts_what_is_above_the_damping():
     found = spectrum_with([1.0] * 10 + [1e-12] * 10)
     np.testing.assert_allclose(found.effective_dimension(1e-6), 10, rtol=1e-5)
     np.testing.assert_allclose(found.effective_dimension(jnp.array([1.0, 1e-12])), [5, 15], rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "law, values", [("exponential", 3 * np.exp(-0.5 * np.arange(1, 41))), ("algebraic", 3 * np.arange(1.0, 41) ** -2.5)]
-)
-def test_the_better_law_of_decay_is_named(law, values):
-    fit = sl.fit_decay(spectrum_with(values))
-    assert fit.law == law and fit.error < 1e-8 < 0.1 < fit.other_error
-    np.testing.assert_allclose((fit.rate, fit.constant), (0.5 if law == "exponential" else 2.5, 3), rtol=1e-6)
-    np.testing.assert_allclose(fit([1, 7]), values[[0, 6]], rtol=1e-6)
-
-
-def test_a_fit_leaves_rounding_errors_out():
-    values = np.exp(-2.0 * np.arange(60))
-    clean = sl.fit_decay(spectrum_with(values))
-    noisy = sl.fit_decay(spectrum_with(np.maximum(values, 1e-32)))
-    np.testing.assert_allclose((noisy.rate, clean.rate), 2, rtol=1e-3)
-    with pytest.raises(sl.InputError, match="2 eigenvalues above the noise floor"):
-        sl.fit_decay(spectrum_with([1.0, 0.5, 1e-17], squared=True))
 
 
 def test_noise_floors_follow_precision_and_squaring():
@@ -204,20 +228,20 @@ def test_what_memory_cannot_hold_is_refused_before_it_runs(rank, monkeypatch):
 @pytest.mark.parametrize("route", sl.ROUTES)
 def test_the_rank_that_is_said_to_fit_does(route, monkeypatch):
     network, memory = sl.MLP(2, 128, 2), 2**28
-    monkeypatch.setattr("sketchlab.training.memory_at_hand", lambda: memory)
-    rank = rank_for(1000, network.size, 8, memory)
+    monkeypatch.setattr("sketchlab.spectra.memory_at_hand", lambda: memory)
+    rank = largest_rank(1000, network.size, itemsize=8, memory=memory)
     assert rank > 50
     assert sl.spectrum_bytes(HEAT, network, points=1000, rank=rank, route=route) < FIT * memory
 
 
 @pytest.mark.parametrize("rank", [None, 3])
-def test_a_jacobian_that_is_no_number_is_an_error_and_not_a_spectrum(rank):
-    with pytest.raises(sl.InputError, match="J of 'broken' has entries that are not numbers"):
+def test_a_non_finite_jacobian_is_an_error_and_not_a_spectrum(rank):
+    with pytest.raises(sl.InputError, match="J of 'broken' has non-finite entries"):
         sl.spectrum(broken(), sl.MLP(1, 4, 1), points=20, rank=rank)
 
 
 def test_in_blocks_of_rows_the_spectrum_is_the_same(monkeypatch, full):
-    monkeypatch.setattr("sketchlab.spectra.choose_block", lambda *_: 40)
+    monkeypatch.setattr("sketchlab.spectra.block_for", lambda *_: 40)
     for route in sl.ROUTES:
         found = sl.spectrum(HEAT, NETWORK, THETA, rank=30, route=route, points=150)
         np.testing.assert_allclose(found.eigenvalues[:10], full.eigenvalues[:10], rtol=0.05 if route == "single-pass" else 1e-6)
@@ -235,6 +259,11 @@ def test_in_blocks_of_rows_the_spectrum_is_the_same(monkeypatch, full):
         ({"power_iterations": 1}, "power_iterations = 1 are for a sketch: give its rank too"),
         ({"dtype": "float16"}, "float16"),
         ({"theta": np.ones(3)}, r"theta has shape \(3,\)"),
+        ({"theta": "x"}, "theta = 'x' is not an array of real numbers"),
+        ({"theta": np.ones(NETWORK.size, complex)}, "theta = .* is not an array of real numbers"),
+        ({"rank": np.array([3])}, r"rank = array\(\[3\]\)"),
+        ({"rank": 5, "route": ["range"]}, r"unknown route \['range'\]"),
+        ({"rank": 5, "power_iterations": 2**70}, "between 0 and 100"),
     ],
 )
 def test_bad_input_is_named(options, message):
@@ -257,7 +286,7 @@ def test_a_survey_agrees_with_the_spectra():
 
 def test_a_survey_refuses_what_spectrum_refuses():
     problem, network = sl.PROBLEMS["poisson_1d"](), sl.MLP(1, 8, 1)
-    with pytest.raises(sl.InputError, match="entries that are not numbers"):
+    with pytest.raises(sl.InputError, match="non-finite entries"):
         sl.survey(problem, network, np.full(network.size, np.nan), largest_rank=5, full=False, points=40)
     with pytest.raises(sl.InputError, match="largest_rank = 0"):
         sl.survey(problem, network, largest_rank=0)
