@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from sketchlab.decay import DecayBound
-from sketchlab.drawing import BLUE, COLOURS, GREEN, GREY, ORANGE, PINK, exact_values, first_output, positive, slice_points
+from sketchlab.drawing import BLUE, COLOURS, GREEN, GREY, ORANGE, PINK, exact_values, first_output, masked, positive, slice_points
 from sketchlab.gramian import Spectrum, noise_floors
 from sketchlab.history import Run
 from sketchlab.networks import MLP
@@ -149,12 +149,12 @@ def plot_eigenfunctions(
         axes = grid.ravel()[: len(indices)]
         figure.suptitle("Eigenfunctions of the Gramian")
     for ax, index, value in zip(axes, indices, values.T, strict=True):
-        title = f"i = {index}, λ = {float(spectrum.eigenvalues[index - 1]):.0e}"
+        title, value = f"i = {index}, λ = {float(spectrum.eigenvalues[index - 1]):.0e}", masked(problem, x, value)
         if problem.dim == 1:
             ax.plot(x[:, 0], value, color=BLUE)
             ax.set(xlabel=problem.axes[0], ylabel="∂u/∂θ · vᵢ", title=title)
             continue
-        limit = max(float(np.max(np.abs(value))), np.finfo(float).tiny)
+        limit = max(float(np.nanmax(np.abs(value))), np.finfo(float).tiny)
         _colour(ax, problem, x, shape, value, cmap="RdBu_r", vmin=-limit, vmax=limit)
         ax.set_title(title)
     return list(axes)
@@ -270,7 +270,7 @@ def plot_convergence(
 def plot_solution(run: Run, *, ax: Axes | None = None) -> Axes:
     """Draw the trained solution: a curve in one dimension, a field in two, the slice through the centre in more."""
     x, shape = slice_points(run.problem)
-    values = first_output(run.solution(x))
+    values = masked(run.problem, x, first_output(run.solution(x)))
     if run.problem.dim > 1:
         return _field(ax, run, x, shape, values, title="Solution u", cmap="viridis")
     ax = _axes(ax)
@@ -293,7 +293,7 @@ def plot_error(run: Run, *, ax: Axes | None = None) -> Axes:
     if run.problem.solution is None:
         raise InputError(f"problem {run.problem.name!r} has no known solution to compare with: draw plot_solution instead.")
     x, shape = slice_points(run.problem)
-    values = np.abs(first_output(run.solution(x)) - exact_values(run.problem, x))
+    values = masked(run.problem, x, np.abs(first_output(run.solution(x)) - exact_values(run.problem, x)))
     if run.problem.dim > 1:
         return _field(ax, run, x, shape, values, title="Error |u − u*|", cmap="magma")
     ax = _axes(ax)
@@ -322,7 +322,7 @@ def _field(ax, run, x, shape, values, *, title, cmap):
 def _colour(ax, problem, x, shape, values, **style):
     """Colour the grid of `slice_points` by values (n,), with a colour bar and labelled axes."""
     first, second = (x[:, axis].reshape(shape) for axis in range(2))
-    image = ax.pcolormesh(first, second, values.reshape(shape), shading="gouraud", **style)
+    image = ax.pcolormesh(first, second, np.ma.masked_invalid(values.reshape(shape)), shading="gouraud", **style)
     ax.figure.colorbar(image, ax=ax)
     ax.set(xlabel=problem.axes[0], ylabel=problem.axes[1])
 

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from oracles import unsolved
+from oracles import robin_on_a_disk, unsolved
 
 import sketchlab as sl
 from sketchlab import optimality
@@ -207,3 +207,17 @@ def test_eigenfunctions_are_drawn_one_an_axes_and_scaled_alike_both_ways(name):
         assert low == -high < 0
     with pytest.raises(sl.InputError, match="index = 99"):
         sl.plot_eigenfunctions(problem, network, theta, spectrum, indices=(99,))
+
+
+def test_pictures_leave_gaps_outside_of_a_domain_that_is_no_box():
+    run = untrained(robin_on_a_disk())
+    axes = [sl.plot_solution(run), sl.plot_error(run)]
+    axes += sl.plot_eigenfunctions(
+        run.problem, run.network, run.theta, sl.spectrum(run.problem, run.network, points=30), indices=[1, 2]
+    )
+    for ax in axes:
+        drawn = ax.collections[0].get_array()
+        # The disk fills π/4 of the square around it.
+        assert 1 - np.ma.getmaskarray(drawn).mean() == pytest.approx(np.pi / 4, abs=0.03)
+        assert np.all(np.isfinite(ax.collections[0].get_clim()))
+        ax.figure.canvas.draw()

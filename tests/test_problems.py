@@ -199,6 +199,7 @@ def make(**changes):
         (lambda: sl.interior(3), "residual = 3 is not a function: write lambda u, x"),
         (lambda: sl.Condition(lambda u, x: u(x), "interior"), "region = 'interior' is not a region: use sl.interior"),
         (lambda: sl.interior(lambda u, x: u(x), equations=0), "equations = 0"),
+        (lambda: CASES["heat_1d"].reweighted([1.0]), "1 weights do not fit the 4 conditions"),
         (lambda: CASES["heat_1d"].reweighted(None), "None weights do not fit the 4 conditions"),
         (lambda: CASES["poisson_1d"].reweighted([1j, 1]), "weight = 1j is not a number"),
     ],
@@ -268,5 +269,7 @@ def test_a_problem_that_a_user_enters_is_noted_too(monkeypatch):
 
 def test_a_disk_with_a_condition_on_its_normal_derivative_is_solved():
     problem = robin_on_a_disk()
-    run = sl.train(problem, problem.network(8, 1), sl.natural_gradient(), points=100, steps=60, tolerance=1e-4, progress=False)
+    run = sl.train(
+        problem, problem.network(8, 1, "swish"), sl.natural_gradient(), points=60, steps=60, tolerance=1e-4, progress=False
+    )
     assert run.stop_reason == "tolerance"

@@ -95,35 +95,6 @@ def test_a_face_that_is_one_point_keeps_it(name):
     np.testing.assert_array_equal(np.sort(seen[-1][1].ravel()), [0, 1])
 
 
-def test_residual_adaptive_points_gather_where_the_residual_is_large():
-    problem = sl.PROBLEMS["poisson_1d"]()
-
-    def sizes(points):
-        return [np.where(x[:, 0] > 0.8, 100.0, 1.0) for x in points]
-
-    def share(**options):
-        draw = sl.residual_adaptive(**options).draw
-        return np.mean(draw(problem, [500, 2], sizes, seed=1, sampler=sl.SAMPLERS["uniform"])[0] > 0.8)
-
-    # Densities 100 / 20.8 + 1 on a fifth of the interval, 1 / 20.8 + 1 on the rest, drawn from ten times as many without return.
-    assert share() == pytest.approx(0.55, abs=0.07)
-    assert share(floor=0.0) > 0.8
-    assert share(power=0.0) == pytest.approx(0.2, abs=0.05)
-
-
-def test_a_residual_that_is_no_number_or_zero_draws_evenly():
-    problem = sl.PROBLEMS["poisson_1d"]()
-    for value in (0.0, np.nan):
-        x = sl.residual_adaptive().draw(
-            problem,
-            [400, 2],
-            lambda points, v=value: [np.full(len(x), v) for x in points],
-            seed=1,
-            sampler=sl.SAMPLERS["uniform"],
-        )[0]
-        assert np.mean(x) == pytest.approx(0.5, abs=0.06)
-
-
 def test_boundary_weight_replaces_that_of_every_condition_on_a_face():
     assert train(problem=sl.PROBLEMS["poisson_1d"](), boundary_weight=3.0).settings["weights"] == [1.0, 3.0]
     assert train().settings["weights"] == [1.0, 10.0]
@@ -313,23 +284,6 @@ def test_spectrum_is_full_by_default_and_sketched_by_rank():
     np.testing.assert_allclose(sketched.eigenvalues, full.eigenvalues[:5], rtol=1e-4)
     with pytest.raises(sl.InputError, match=r"exceeds min\(N, P\) = 19"):
         sl.spectrum(problem, NETWORK, theta, rank=14, points=40)
-
-
-@pytest.mark.parametrize(
-    "make, text",
-    [
-        (lambda: sl.redraw(0), "period = 0"),
-        (lambda: sl.residual_adaptive(1.5), "period = 1.5"),
-        (lambda: sl.residual_adaptive(power=-1.0), "power = -1.0"),
-        (lambda: sl.residual_adaptive(floor=float("nan")), "floor = nan"),
-        (lambda: sl.residual_adaptive(pool=1), "pool = 1 is not a whole number of at least 2"),
-        (lambda: sl.RESAMPLINGS["radd"], "unknown resampling 'radd'. Did you mean 'rad'"),
-        (lambda: sl.PROBLEMS["heat_1d"]().reweighted([1.0]), "1 weights do not fit the 4 conditions"),
-    ],
-)
-def test_bad_resampling_and_weights_are_named(make, text):
-    with pytest.raises(sl.InputError, match=text):
-        make()
 
 
 def test_a_restarted_trainer_repeats_a_new_one_and_compiles_nothing(problem, network):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse.linalg
 
-from sketchlab.drawing import first_output, positive, slice_points
+from sketchlab.drawing import first_output, masked, positive, slice_points
 from sketchlab.explore.controls import Choice, Number
 from sketchlab.explore.explorer import Explorer, ProblemChoice
 from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figure, fill, go, heatmap, line, log_axis
@@ -369,7 +369,7 @@ class SpectrumExplorer(Explorer):
         with one_blas_thread():
             value, vector = found.eigenpair(index)
         points, shape = slice_points(problem, RESOLUTION)
-        values = eigenfunction(problem, found.network, found.theta, vector)
+        values = masked(problem, points, eigenfunction(problem, found.network, found.theta, vector))
         if self.eigenfunction_figure is None or self._axes != problem.axes:
             self._make_eigenfunction_figure(problem)
         live = self.eigenfunction_figure
@@ -377,7 +377,7 @@ class SpectrumExplorer(Explorer):
             if problem.dim == 1:
                 fill(live.data[0], points[:, 0], values)
             else:
-                limit = float(np.max(np.abs(values))) or 1.0
+                limit = float(np.nanmax(np.abs(values))) or 1.0
                 field(live.data[0], points, shape, values, zmin=-limit, zmax=limit)
             live.layout.title.text = f"Eigenfunction {index}, λ = {value:.1e}: what a step along vᵢ does to u"
         fill(self.spectrum_figure.data[-1], [index], positive([value]))

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.drawing import exact_values, positive, slice_points
+from sketchlab.drawing import exact_values, masked, positive, slice_points
 from sketchlab.explore.background import Throttle
 from sketchlab.explore.controls import Choice, Number
 from sketchlab.explore.explorer import Explorer, ProblemChoice
@@ -389,7 +389,8 @@ class TrainingExplorer(Explorer):
                 fill(damping, [], [])
 
     def _draw_fields(self, theta):
-        u, residual = (np.asarray(values) for values in self._evaluate(theta, jnp.asarray(self._grid)))
+        evaluated = self._evaluate(theta, jnp.asarray(self._grid))
+        u, residual = (masked(self._session.problem, self._grid, values) for values in evaluated)
         wrong = residual if self._exact is None else np.abs(u - self._exact)
         if len(self._grid_shape) > 1:
             field(self.solution_figure.data[0], self._grid, self._grid_shape, u)
