@@ -5,7 +5,6 @@ A `Problem` is a domain and its conditions. Together they say the whole equation
 all follow from them (`sketchlab.residuals`). `sketchlab.equations` has the problems that come with the package.
 """
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +14,7 @@ import numpy as np
 
 from sketchlab.calculus import Function
 from sketchlab.domains import BOUNDARY, INTERIOR, Domain, Face, Place, Region, Sampler, apportion, uniform
-from sketchlab.validation import InputError, check_integer, check_real
+from sketchlab.validation import InputError, check_instance, check_integer, check_real, takes
 
 if TYPE_CHECKING:
     from sketchlab.networks import MLP
@@ -58,7 +57,7 @@ class Condition:
         object.__setattr__(self, "weight", check_real("weight", self.weight, 0, np.inf, open_low=True, open_high=True))
         if self.equations is not None:
             object.__setattr__(self, "equations", check_integer("equations", self.equations, 1))
-        object.__setattr__(self, "takes_normal", _required_parameters(self.residual) == 3)
+        object.__setattr__(self, "takes_normal", takes(self.residual, 3) and not takes(self.residual, 2))
 
     def on(self, domain: Domain) -> Region:
         """Return the region of a domain where the condition holds."""
@@ -159,20 +158,15 @@ class Problem:
         object.__setattr__(self, "axes", tuple(axes))
 
     def _check_kinds(self):
-        for what, value in (("name", self.name), ("equation", self.equation)):
-            if not isinstance(value, str):
-                raise InputError(f"{what} = {value!r} is not text: write {what}='…'.")
-        if not isinstance(self.domain, Domain):
-            raise InputError(f"domain = {self.domain!r} is not a domain: write sl.Box([0.0, 0.0], [1.0, 1.0]), corner by corner.")
-        if not isinstance(self.conditions, Sequence) or isinstance(self.conditions, str):
+        check_instance("name", self.name, str, "text, as 'heat'")
+        check_instance("equation", self.equation, str, "text, as 'u″ = 1'")
+        check_instance("domain", self.domain, Domain, "a box by its corners, as sl.Box([0.0, 0.0], [1.0, 1.0])")
+        if not isinstance(self.conditions, list | tuple):
             raise InputError(f"conditions = {self.conditions!r} is not a list: write conditions=[sl.interior(residual), …].")
         if not self.conditions:
             raise InputError(f"problem {self.name!r} has no conditions: give it at least one sl.interior(residual).")
-        for condition in self.conditions:
-            if not isinstance(condition, Condition):
-                raise InputError(
-                    f"{condition!r} is not a condition: write sl.interior(residual), sl.boundary(residual) or sl.face."
-                )
+        for i, condition in enumerate(self.conditions):
+            check_instance(f"conditions[{i}]", condition, Condition, "sl.interior(residual), sl.boundary(residual) or sl.face(…)")
         if self.solution is not None and not callable(self.solution):
             raise InputError(f"solution = {self.solution!r} is not a function: write lambda x: … for one point x (d,).")
 
@@ -273,12 +267,3 @@ def _fair(total, areas):
 def _listed(numbers):
     """Return arrays of NumPy and JAX as Python numbers."""
     return numbers.tolist() if hasattr(numbers, "tolist") else numbers
-
-
-def _required_parameters(function):
-    """Count the positional parameters that have no default; None where Python does not know."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    return sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty for p in parameters)
