@@ -300,7 +300,8 @@ class BoxSurface:
 
     def normal(self, x: jax.Array) -> jax.Array:
         """Return the outward unit normal (d,) of the face nearest to x; at an edge, that of the first face there."""
-        distances = [jnp.abs(x[axis] - self._value(axis, side)) / self.box.lengths[axis] for axis, side in self.faces]
+        lengths = self.box.lengths.tolist()
+        distances = [jnp.abs(x[axis] - self._value(axis, side)) / lengths[axis] for axis, side in self.faces]
         normals = np.zeros((len(self.faces), self.dim))
         for row, (axis, side) in zip(normals, self.faces, strict=True):
             row[axis] = -1 if side == "lower" else 1
