@@ -140,20 +140,12 @@ def near_optimality(
     rank : int
         k >= 2
     key : JAX random key
-    sketches : sequence of str
-        Entries of `SKETCHES`.
-    power_iterations : sequence of int
-        Values of q.
-    repeats : int
-        Sketches drawn for each of both.
+    sketches, power_iterations : sequences of str and int
+        Entries of `SKETCHES` and values of q: `repeats` sketches are drawn for every pair.
     route : str
         An entry of `ROUTES`; the bounds are for "range".
     oversampling : int
         p >= 4
-
-    Returns
-    -------
-    NearOptimality
 
     Raises
     ------
