@@ -20,9 +20,9 @@ import jax
 import jax.numpy as jnp
 
 from sketchlab.gramian import Spectrum
+from sketchlab.jacobians import Jacobian
 from sketchlab.orthogonal import divide, orthonormalize
 from sketchlab.random_matrices import SKETCHES
-from sketchlab.jacobians import Jacobian
 from sketchlab.sketch import (
     ERROR_PROBES,
     OVERSAMPLING,
