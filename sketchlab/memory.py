@@ -79,7 +79,7 @@ def largest_rank(rows: int, parameters: int, *, itemsize: int, memory: int | Non
     """
     memory = memory_at_hand() if memory is None else memory
     column = SKETCH_COPIES * (rows + parameters) * itemsize
-    return max(0, min(int(memory * (FIT - SHARE)) // column - SPARE_COLUMNS, min(rows, parameters) - oversampling))
+    return max(0, min(int(memory * (FIT - BLOCK_SHARE)) // column - SPARE_COLUMNS, min(rows, parameters) - oversampling))
 
 
 def compiler_options(block: int | None) -> dict[str, str] | None:

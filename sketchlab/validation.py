@@ -6,6 +6,7 @@ and exit status 2, a widget into its status line.
 
 import difflib
 import inspect
+import reprlib
 from collections.abc import Callable
 from numbers import Integral, Real
 
@@ -97,7 +98,7 @@ def check_array(name: str, value):
     except ValueError:
         array = np.asarray(None)
     if not any(np.issubdtype(array.dtype, kind) for kind in (np.integer, np.floating)):
-        raise InputError(f"{name} = {value!r} is not an array of real numbers.")
+        raise InputError(f"{name} = {reprlib.repr(value)} is not an array of real numbers.")
     return array
 
 
