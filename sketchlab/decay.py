@@ -74,10 +74,6 @@ def decay_bound(
     weight : float
         Of the condition.
 
-    Returns
-    -------
-    DecayBound
-
     Raises
     ------
     InputError

@@ -121,8 +121,8 @@ class Spectrum:
         Examples
         --------
         >>> spectrum = sl.full_spectrum(sl.from_matrix(jnp.diag(jnp.array([1.0, 0.1, 1e-6]))))
-        >>> np.round(spectrum.effective_dimension(1e-4), 3)
-        np.float64(1.99)
+        >>> round(float(spectrum.effective_dimension(1e-4)), 3)
+        1.99
         """
         damping = jnp.asarray(check_array("damping", damping))[..., None]
         return jnp.sum(self.eigenvalues / (self.eigenvalues + damping), axis=-1)
@@ -165,15 +165,7 @@ class Gramian(NamedTuple):
     def dense(self, *, limit: int = MEMORY_LIMIT) -> jax.Array:
         """Form G (P, P), for N P² operations.
 
-        Parameters
-        ----------
-        limit : int
-            Bytes that G may take.
-
-        Raises
-        ------
-        InputError
-            If it would take more.
+        Raises `InputError` if G would take more than `limit` bytes.
         """
         parameters = check_jacobian(self.jacobian).shape[1]
         needed = parameters**2 * jnp.dtype(self.jacobian.dtype).itemsize
@@ -187,13 +179,9 @@ class Gramian(NamedTuple):
 
 
 def full_spectrum(jacobian: Jacobian) -> Spectrum:
-    """Compute every singular triplet of J, J = U S Vᵀ.
+    """Compute every singular triplet of J, J = U S Vᵀ: k = min(N, P).
 
     Costs O(N P min(N, P)) operations and holds J: seconds at a thousand parameters, out of reach at a million.
-
-    Returns
-    -------
-    Spectrum, k = min(N, P)
 
     Examples
     --------
@@ -205,14 +193,10 @@ def full_spectrum(jacobian: Jacobian) -> Spectrum:
 
 
 def kernel_spectrum(jacobian: Jacobian) -> Spectrum:
-    """Compute the singular triplets of J from the kernel K = JJᵀ (N, N): K = U S² Uᵀ, V = JᵀU S⁻¹.
+    """Compute the min(N, P) singular triplets of J from the kernel K = JJᵀ (N, N): K = U S² Uᵀ, V = JᵀU S⁻¹.
 
     The cheap way when there are fewer rows than parameters: O(N² P + N³). It squares J, so singular values below √(ε N) s₁ are
     rounding noise; they and their vectors are returned as zeros.
-
-    Returns
-    -------
-    Spectrum, k = min(N, P)
 
     Examples
     --------

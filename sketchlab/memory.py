@@ -61,17 +61,7 @@ def _text(path):
 
 
 def block_for(rows: int, columns: int, itemsize: int, memory: int) -> int | None:
-    """Return how many rows of a matrix (rows, columns) to build at a time, None for all of them at once.
-
-    Parameters
-    ----------
-    rows, columns : int
-        N and P.
-    itemsize : int
-        Bytes of a number.
-    memory : int
-        Bytes at hand.
-    """
+    """Return how many rows of J (N, P) to build at a time, None for all at once: `itemsize` bytes a number, `memory` at hand."""
     row = columns * itemsize
     if rows * row <= memory * SHARE:
         return None
@@ -81,20 +71,15 @@ def block_for(rows: int, columns: int, itemsize: int, memory: int) -> int | None
 def largest_rank(rows: int, parameters: int, *, itemsize: int, memory: int | None = None, oversampling: int = 0) -> int:
     """Return the largest rank of a sketch of J (N, P) that min(N, P) and the memory allow by any route; 0 if none fits.
 
-    Parameters
-    ----------
-    rows, parameters : int
-        N and P.
-    itemsize : int
-        Bytes of a number.
-    memory : int, optional
-        Bytes to fit into; what is at hand by default.
-    oversampling : int
-        Columns that the sketch draws beyond its rank.
+    A number takes `itemsize` bytes, the sketch draws `oversampling` columns beyond its rank, and all must fit into `memory`
+    bytes: what is at hand by default.
+
+    >>> largest_rank(1000, 300, itemsize=8, memory=2**30, oversampling=6)
+    294
     """
     memory = memory_at_hand() if memory is None else memory
     column = SKETCH_COPIES * (rows + parameters) * itemsize
-    return max(0, min(int(memory * (FIT - SHARE)) // column - SPARE_COLUMNS, min(rows, parameters) - oversampling))
+    return max(0, min(int(memory * (FIT - BLOCK_SHARE)) // column - SPARE_COLUMNS, min(rows, parameters) - oversampling))
 
 
 def compiler_options(block: int | None) -> dict[str, str] | None:
@@ -108,10 +93,7 @@ def compiler_options(block: int | None) -> dict[str, str] | None:
 
 
 def bytes_of(compiled: jax.stages.Compiled) -> int:
-    """Return what a compiled function will allocate, by the compiler's own account: results and what it needs on the way.
-
-    The workspace of LAPACK is not in it.
-    """
+    """Return the bytes that a compiled function allocates, by the compiler's account: LAPACK's workspace is not in it."""
     analysis = compiled.memory_analysis()
     return analysis.temp_size_in_bytes + analysis.output_size_in_bytes
 

@@ -14,6 +14,7 @@ m                                 q + 1, the powers of G that a range route mult
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -140,20 +141,12 @@ def near_optimality(
     rank : int
         k >= 2
     key : JAX random key
-    sketches : sequence of str
-        Entries of `SKETCHES`.
-    power_iterations : sequence of int
-        Values of q.
-    repeats : int
-        Sketches drawn for each of both.
+    sketches, power_iterations : sequences of str and int
+        Entries of `SKETCHES` and values of q: `repeats` sketches are drawn for every pair.
     route : str
         An entry of `ROUTES`; the bounds are for "range".
     oversampling : int
         p >= 4
-
-    Returns
-    -------
-    NearOptimality
 
     Raises
     ------
@@ -175,17 +168,13 @@ def near_optimality(
     eigenvalues = np.asarray(truth.eigenvalues)
     bounds = {q: halko_bounds(eigenvalues, rank, oversampling, q) for q in power_iterations}
 
-    def repeat(sketch, q, keys):
-        def once(one_key):
-            sketch_key, norm_key = jax.random.split(one_key)
-            options = {"route": route, "sketch": sketch, "oversampling": oversampling, "power_iterations": q}
-            return gramian_error(truth, sketched_spectrum(jacobian, rank, key=sketch_key, **options), key=norm_key)
-
-        with one_blas_thread():
-            return Norms(*map(np.asarray, jax.jit(lambda keys: jax.lax.map(once, keys))(keys)))
-
     pairs = [(sketch, q) for sketch in sketches for q in power_iterations]
     keys = jax.random.split(check_key(key), (len(pairs), repeats))
+    with one_blas_thread():
+        errors = [
+            Norms(*map(np.asarray, _errors(jacobian, truth, some, rank, route, sketch, oversampling, q)))
+            for (sketch, q), some in zip(pairs, keys, strict=True)
+        ]
     return NearOptimality(
         rank=rank,
         oversampling=oversampling,
@@ -193,7 +182,7 @@ def near_optimality(
         largest=float(eigenvalues[0]),
         floor=float(jnp.finfo(jacobian.dtype).eps * eigenvalues[0]),
         optimum=Norms(float(eigenvalues[rank]) if rank < eigenvalues.size else 0.0, float(np.linalg.norm(eigenvalues[rank:]))),
-        errors={pair: repeat(*pair, some) for pair, some in zip(pairs, keys, strict=True)},
+        errors=dict(zip(pairs, errors, strict=True)),
         bounds=bounds,
     )
 
@@ -215,3 +204,15 @@ def gramian_error(truth: Spectrum, approximation: Spectrum, *, key) -> Norms:
     start = jax.random.normal(key, (len(difference),), difference.dtype)
     _, norms = jax.lax.scan(iterate, start / jnp.linalg.norm(start), length=NORM_ITERATIONS)
     return Norms(norms[-1], jnp.linalg.norm(difference))
+
+
+@partial(jax.jit, static_argnums=(3, 4, 5, 6, 7))
+def _errors(jacobian, truth, keys, rank, route, sketch, oversampling, power_iterations):
+    """Return the error of a sketch for each random key."""
+    options = {"route": route, "sketch": sketch, "oversampling": oversampling, "power_iterations": power_iterations}
+
+    def error(key):
+        sketch_key, norm_key = jax.random.split(key)
+        return gramian_error(truth, sketched_spectrum(jacobian, rank, key=sketch_key, **options), key=norm_key)
+
+    return jax.lax.map(error, keys)

@@ -9,8 +9,8 @@ nystrom      2 (q+1)       GΩ alone tells G ≈ GΩ (ΩᵀGΩ)⁻¹ ΩᵀG; squ
 single-pass  2             JΩ and JᵀZ at once tell J: each row of it may be dropped after use
 ===========  ============  ===================================================================
 
-The symbols are those of `sketchlab.sketch`. A route is a function of (jacobian, rank, columns, draw, power_iterations, key=); a
-new one needs an entry in `ROUTES` and nothing else.
+The symbols are those of `sketchlab.sketch`. A route takes J, the rank k to return, the columns l >= k of the test matrix, how to
+draw it (an entry of `SKETCHES`), the power iterations q and a key. A new one needs an entry in `ROUTES` and nothing else.
 """
 
 from collections.abc import Callable
@@ -20,9 +20,9 @@ import jax
 import jax.numpy as jnp
 
 from sketchlab.gramian import Spectrum
+from sketchlab.jacobians import Jacobian
 from sketchlab.orthogonal import divide, orthonormalize
 from sketchlab.random_matrices import SKETCHES
-from sketchlab.jacobians import Jacobian
 from sketchlab.sketch import (
     ERROR_PROBES,
     OVERSAMPLING,
@@ -42,21 +42,6 @@ Draw = Callable[..., jax.Array]
 def range_route(jacobian: Jacobian, rank: int, columns: int, draw: Draw, power_iterations: int, *, key) -> Spectrum:
     """Restrict J to range(G^(q+1) Ω): the sketch of Best McKay et al. 2025, for which `near_optimality` has bounds.
 
-    Parameters
-    ----------
-    jacobian : Jacobian
-    rank : int
-        k, triplets to return.
-    columns : int
-        l >= k, of the test matrix.
-    draw : callable
-        An entry of `SKETCHES`.
-    power_iterations : int
-        q
-    key : JAX random key
-
-    Notes
-    -----
     Halko, Martinsson, Tropp 2011, Algorithms 4.4 and 5.1.
     """
     matrix_key, key = jax.random.split(key)
@@ -67,8 +52,7 @@ def range_route(jacobian: Jacobian, rank: int, columns: int, draw: Draw, power_i
 def kernel_route(jacobian: Jacobian, rank: int, columns: int, draw: Draw, power_iterations: int, *, key) -> Spectrum:
     """Restrict J to range(Jᵀ K^q Z): one product less than `range_route`, and N l instead of P l random numbers.
 
-    For q = 0, JQ (JQ)ᵀ is the Nyström approximation KZ (ZᵀKZ)⁻¹ ZᵀK of the kernel, found without squaring J. Parameters as
-    there.
+    For q = 0, JQ (JQ)ᵀ is the Nyström approximation KZ (ZᵀKZ)⁻¹ ZᵀK of the kernel, found without squaring J.
     """
     matrix_key, key = jax.random.split(key)
     test_matrix = draw(columns, jacobian.shape[0], key=matrix_key, dtype=jacobian.dtype)
@@ -85,7 +69,6 @@ def nystrom_route(jacobian: Jacobian, rank: int, columns: int, draw: Draw, power
     """Approximate G by GΩ (ΩᵀGΩ)⁻¹ ΩᵀG, which needs G once and never J by itself.
 
     The price is in the digits: eigenvalues below about ε λ₁ are rounding noise, and their left vectors shorter than 1.
-    Parameters as in `range_route`.
 
     Notes
     -----
@@ -122,12 +105,7 @@ def single_pass_route(jacobian: Jacobian, rank: int, columns: int, draw: Draw, p
     """Reconstruct J from JᵀZ and JΩ, both of which can be gathered while its rows pass by once.
 
     With Q = orth(JᵀZ), J ≈ X Qᵀ where X solves X (QᵀΩ) = JΩ in the least-squares sense. Nothing is squared, but singular values
-    may come out too large as well as too small. Parameters as in `range_route`.
-
-    Raises
-    ------
-    InputError
-        If power_iterations > 0: they would need J again.
+    may come out too large as well as too small. Power iterations are refused: they would need J again.
 
     Notes
     -----
@@ -197,10 +175,6 @@ def sketched_spectrum(
     power_iterations : int
         q <= 100, see `power_iterate`: for eigenvalues that decay slowly, or to get the last few of the k right as well.
 
-    Returns
-    -------
-    Spectrum of k triplets
-
     Raises
     ------
     InputError
@@ -211,7 +185,7 @@ def sketched_spectrum(
     >>> J = sl.from_matrix(jnp.diag(0.5 ** jnp.arange(30.0)))
     >>> found = sl.sketched_spectrum(J, 3, key=jax.random.key(0))
     >>> np.round(found.eigenvalues, 4)
-    array([1.    , 0.25  , 0.0625])
+    Array([1.    , 0.25  , 0.0625], dtype=float64)
     """
     check_rank(rank, oversampling, *check_jacobian(jacobian).shape)
     power_iterations, columns = check_power_iterations(power_iterations), int(rank) + int(oversampling)

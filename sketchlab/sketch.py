@@ -83,11 +83,6 @@ def co_range_finder(
         10 √(2/π) max ‖(I - Q₁Q₁ᵀ) Jᵀwᵢ‖ over the m columns of W, Q₁ the first l of Q, in the units of a singular value: with a
         probability of at least 1 - 10⁻ᵐ no less than ‖J - JQ₁Q₁ᵀ‖, and so than ‖J - JQQᵀ‖.
 
-    Raises
-    ------
-    InputError
-        If `test_matrix` does not have N rows.
-
     Notes
     -----
     One product with Jᵀ, and 2 q more with J or Jᵀ; the R of the last QR factorization holds the norms. Halko, Martinsson, Tropp
@@ -133,11 +128,6 @@ def range_finder(jacobian: Jacobian, test_matrix: jax.Array, *, power_iterations
     (P, l)
         Costs 2 (q + 1) products with J or Jᵀ and as many QR factorizations.
 
-    Raises
-    ------
-    InputError
-        If `test_matrix` does not have P rows.
-
     Notes
     -----
     Halko, Martinsson, Tropp 2011, Algorithm 4.4, on Jᵀ with JΩ as its test matrix.
@@ -147,7 +137,7 @@ def range_finder(jacobian: Jacobian, test_matrix: jax.Array, *, power_iterations
     >>> J = sl.from_matrix(jnp.diag(0.5 ** jnp.arange(30.0)))
     >>> basis = sl.range_finder(J, sl.SKETCHES["gaussian"](8, 30, key=jax.random.key(0)), key=jax.random.key(1))
     >>> np.round(sl.rayleigh_ritz(J, basis).singular_values[:3], 4)
-    array([1.  , 0.5 , 0.25])
+    Array([1.  , 0.5 , 0.25], dtype=float64)
     """
     image = orthonormal_image(jacobian, test_matrix)
     return co_range_finder(jacobian, image, probes=0, power_iterations=power_iterations, key=key)[0]
@@ -190,11 +180,7 @@ class NestedSketch(NamedTuple):
 
 
 def nested_sketch(jacobian: Jacobian, test_matrix: jax.Array, *, power_iterations: int = 0, key) -> NestedSketch:
-    """Sketch with all leading columns of Ω (P, L) at once, see `NestedSketch`: 2 q + 3 products with J or Jᵀ.
-
-    Notes
-    -----
-    Halko, Martinsson, Tropp 2011, Algorithm 4.4, and Rayleigh-Ritz as in `rayleigh_ritz`.
+    """Sketch with all leading columns of Ω (P, L) at once, see `NestedSketch`: `range_finder` and one product.
 
     Examples
     --------
@@ -214,16 +200,11 @@ def rayleigh_ritz(jacobian: Jacobian, basis: jax.Array, rank: int | None = None)
     it when the subspace contains the eigenvectors. Costs one product with J and the SVD of an (N, k) matrix. Taking the
     SVD of B, not eigh(BᵀB), keeps the small ones right. With a `rank` only the leading triplets are returned.
 
-    Raises
-    ------
-    InputError
-        If `basis` does not have P rows.
-
     Examples
     --------
     >>> J = sl.from_matrix(jnp.diag(jnp.array([3.0, 2.0, 1.0])))
     >>> np.round(sl.rayleigh_ritz(J, jnp.eye(3)[:, :2]).singular_values, 10)
-    array([3., 2.])
+    Array([3., 2.], dtype=float64)
     """
     check_matrix("basis", basis, check_jacobian(jacobian).shape[1])
     return triplets(jacobian.matmat(basis), basis, rank)

@@ -85,7 +85,7 @@ def spectrum(
 
 
 class Survey(NamedTuple):
-    """What `survey` found: `full`, the whole `Spectrum` or None, and `sketches`, a `NestedSketch`."""
+    """What `survey` found: the full spectrum or None, and a sketch that contains those of all smaller ranks."""
 
     full: Spectrum | None
     sketches: NestedSketch

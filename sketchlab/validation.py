@@ -1,4 +1,4 @@
-"""What a user hands in is checked here, once, and refused with the value and the way out.
+"""Checks of arguments. Each refuses a wrong value with a message that has the value and the way out.
 
 `InputError` marks a mistake of the caller, as opposed to a defect of the package: the command line turns it into one line
 and exit status 2, a widget into its status line.
@@ -6,6 +6,7 @@ and exit status 2, a widget into its status line.
 
 import difflib
 import inspect
+import reprlib
 from collections.abc import Callable
 from numbers import Integral, Real
 
@@ -87,8 +88,8 @@ def takes(function, count: int) -> bool:
     return True
 
 
-def check_array(name: str, value, dtype=None):
-    """Return `value` as an array of real numbers, of `dtype` if one is given, else raise `InputError`.
+def check_array(name: str, value):
+    """Return `value` as an array of real numbers, else raise `InputError`.
 
     An array of JAX stays one, so that it can be traced; anything else becomes an array of NumPy.
     """
@@ -97,8 +98,8 @@ def check_array(name: str, value, dtype=None):
     except ValueError:
         array = np.asarray(None)
     if not any(np.issubdtype(array.dtype, kind) for kind in (np.integer, np.floating)):
-        raise InputError(f"{name} = {value!r} is not an array of real numbers.")
-    return array if dtype is None else array.astype(dtype)
+        raise InputError(f"{name} = {reprlib.repr(value)} is not an array of real numbers.")
+    return array
 
 
 def check_matrix(name: str, value, rows: int):

@@ -74,8 +74,8 @@ def test_an_accelerator_that_is_the_default_is_asked_for_its_memory(monkeypatch)
         (80, 50, {"oversampling": 6}, 44),
         (4, 80, {"oversampling": 6}, 0),
         (50, 80, {"memory": 1000}, 0),
-        # 0.675 of the memory over 12 columns of 8 (N + P) bytes, less 16 columns.
-        (1000, 9000, {"memory": 96 * 10**6}, int(67.5) - 16),
+        # 0.55 of the memory over 12 columns of 8 (N + P) bytes, less 16 columns.
+        (1000, 9000, {"memory": 96 * 10**6}, 55 - 16),
     ],
 )
 def test_the_largest_rank_is_what_rows_parameters_and_memory_allow(rows, parameters, options, expected):
