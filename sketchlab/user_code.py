@@ -1,11 +1,13 @@
-"""Code that users write, residuals and solutions: traced once, and what is wrong with it said in the user's words.
+"""Residuals and solutions are code of the user: they are traced once, and what is wrong is said in the user's words.
 
-Everything that goes wrong becomes an `InputError` that names the condition, the line, and what to write instead.
+Every message is an `InputError` that names the function, the line, and what to write instead.
 """
 
 import inspect
+import math
 import re
 import sysconfig
+import textwrap
 import traceback
 from pathlib import Path
 from typing import NamedTuple
@@ -17,10 +19,10 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from sketchlab.validation import InputError
 
-#: Code in these folders is not the user's.
+#: Where the lines of a traceback are that are not the user's.
 LIBRARIES = (str(Path(__file__).parent), "<frozen", *(sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")))
 
-#: What may become of an index on the way from Python to the entry that it stands for.
+#: What JAX may do with an index before it uses it; the shape of the index does not matter here.
 INDEX_STEPS = {
     "lt": np.less,
     "add": np.add,
@@ -28,55 +30,41 @@ INDEX_STEPS = {
     "convert_element_type": lambda index: index,
     "broadcast_in_dim": lambda index: index,
 }
-#: Equations of a jaxpr that do another computation once, with their own arguments.
+#: Equations of a jaxpr that do another jaxpr once, with their own arguments.
 CALLS = ("jit", "closed_call", "checkpoint", "custom_jvp_call", "custom_vjp_call")
 
 
 class Ansatz:
-    """The unknown function u that a residual gets: ``u(x)`` is its value at a point, (d,) -> () or (outputs,).
-
-    A constant that is trained with the network is an attribute: ``u.diffusivity``.
-    """
+    """The unknown u in a residual: ``u(x)`` is its value at a point, ``u.diffusivity`` a constant of `WithConstants`."""
 
     def __init__(self, network, parameters):
         self._network, self._parameters = network, parameters
 
     def __call__(self, *points):
-        """Evaluate u at one point."""
+        """Evaluate u at one point: (d,) -> () or (outputs,)."""
         if len(points) != 1:
-            raise InputError(f"u takes one point, but gets {len(points)} arguments: write u(x), or u(jnp.stack([…])).")
+            raise InputError(f"u takes one point, not {len(points)} arguments: write u(x), or u(jnp.stack([…])).")
         shape, expected = jnp.shape(points[0]), (self._network.dim,)
         if shape != expected:
-            raise InputError(
-                f"u takes a point of shape {expected}, but gets one of shape {shape}: write u(x) or u(jnp.stack([…]))."
-            )
+            raise InputError(f"u takes a point of shape {expected}, not {shape}: write u(x), or u(jnp.stack([…])).")
         return self._network.evaluate(self._parameters, jnp.asarray(points[0]))
 
     def __getattr__(self, name):
         constants = getattr(self._network, "constants", lambda parameters: {})(self._parameters)
         if name not in constants:
-            known = f"it has the constants {', '.join(constants)}" if constants else "the network has no constants"
-            raise AttributeError(f"u has no constant {name!r}: {known}.")
+            raise AttributeError(f"u has no constant {name!r}; the network has these: {', '.join(constants) or 'none'}.")
         return constants[name]
 
 
 class Trace(NamedTuple):
-    """A user's function at one point.
-
-    Attributes
-    ----------
-    jaxpr : ClosedJaxpr
-        What it computes.
-    shape : tuple of int
-        () or (m,)
-    """
+    """What a user's function computes at one point, and the shape () or (m,) of the result."""
 
     jaxpr: ClosedJaxpr
     shape: tuple[int, ...]
 
     @property
     def fingerprint(self) -> tuple:
-        """What tells it from another computation: its text, and whatever the text only refers to."""
+        """Equal for equal computations: the text of the jaxpr, and what the text does not show."""
         return str(self.jaxpr), *_referred(self.jaxpr)
 
 
@@ -86,21 +74,20 @@ def trace_residual(problem, index: int, network, dtype) -> Trace:
     Raises
     ------
     InputError
-        If it cannot be computed, or does not return a real number or a vector of as many as there are unknowns or
-        ``condition.equations`` says.
+        If it cannot be computed, or returns anything but a real number, or a vector of at most ``problem.outputs`` of
+        them, or of ``condition.equations``.
     """
     condition = problem.conditions[index]
     name = f"the residual on the {problem.names[index]} of {problem.name!r}"
     normal = problem.regions[index].normal if getattr(condition, "takes_normal", False) else None
-    arguments = ("u", "x") if normal is None else ("u", "x", "normal")
-    _check_arguments(name, condition.residual, arguments)
 
     def residual(parameters, x):
-        return condition.residual(*(Ansatz(network, parameters), x, *(() if normal is None else [normal(x)])))
+        return condition.residual(Ansatz(network, parameters), x, *([normal(x)] if normal else []))
 
+    _check_arguments(name, condition.residual, ("u", "x", "normal") if normal else ("u", "x"))
     theta, x = (jax.ShapeDtypeStruct((size,), dtype) for size in (network.size, network.dim))
     trace = _trace(name, residual, jax.eval_shape(network.unflatten, theta), x)
-    _check_entries(name, trace.shape, problem.outputs, getattr(condition, "equations", None))
+    _check_shape(name, trace.shape, problem.outputs, getattr(condition, "equations", None))
     return trace
 
 
@@ -111,18 +98,14 @@ def check_solution(problem) -> None:
     name = f"the solution of {problem.name!r}"
     _check_arguments(name, problem.solution, ("x",))
     x = jax.ShapeDtypeStruct((problem.dim,), jnp.result_type(float))
-    shape = _trace(name, problem.solution, x).shape
-    if problem.outputs == 1:
-        _check_entries(name, shape, 1, None)
-    elif shape != (problem.outputs,):
-        raise InputError(
-            f"{name} has shape {shape} at one point, the problem has {problem.outputs} unknowns: "
-            f"return {problem.outputs} numbers, jnp.stack([…])."
-        )
+    shape, expected = _trace(name, problem.solution, x).shape, () if problem.outputs == 1 else (problem.outputs,)
+    if shape != expected:
+        write = "return jnp.stack([…])" if expected else "return a scalar: write x[0] in place of x, or (…)[0]"
+        raise InputError(f"{name} has shape {shape} at one point, and not {expected}: {write}.")
 
 
 def explain(error: Exception) -> str:
-    """Say what went wrong in a user's function, and what to write instead.
+    """Say what went wrong inside a user's function, and what to write instead.
 
     Examples
     --------
@@ -130,43 +113,38 @@ def explain(error: Exception) -> str:
     >>> explain(NameError("name 'k' is not defined"))
     "name 'k' is not defined: define it above, or correct its spelling."
     """
-    line = line_of(error)
-    words = (str(error).splitlines() or [""])[0].rstrip(".")
-    if isinstance(error, InputError | AttributeError):
-        return f"{words}."
-    if isinstance(error, NameError):
-        return f"{words}: define it above, or correct its spelling."
-    if isinstance(error, jax.errors.TracerBoolConversionError):
-        chosen = re.findall(r"(?<![\w.])(max|min)\(", line)
-        write = [f"jnp.{name}imum in place of {name}" for name in dict.fromkeys(chosen)]
-        write = write or ["jnp.where(condition, a, b) in place of if, a & b in place of a and b"]
-        return f"Python cannot decide by traced values: write {', '.join(write)}."
-    if isinstance(error, jax.errors.TracerArrayConversionError | jax.errors.ConcretizationTypeError):
-        calls = dict.fromkeys(re.findall(r"\b(np|numpy|math|cmath)\.([a-z]\w*)\(", line))
-        write = [f"jnp.{name} in place of {module}.{name}" for module, name in calls if hasattr(jnp, name)]
-        if write or isinstance(error, jax.errors.TracerArrayConversionError):
-            module = "math" if any(module.endswith("math") for module, _ in calls) else "NumPy"
-            return f"{module} cannot compute with traced values: write {', '.join(write) or 'jnp in place of np'}."
-        return "u and x have no values yet when this line is read: leave out float(…), int(…) and .item(), use jnp functions."
-    if isinstance(error, TypeError) and re.search(r"\b(function|Ansatz)'", words):
-        return (
-            f"{words}: a function is no number before it gets a point: write u(x) for u, sl.laplacian(u)(x) for sl.laplacian(u)."
-        )
-    if isinstance(error, TypeError) and "Tracer' object is not callable" in words:
-        return "a number is called like a function: write x[0] for an entry of x; a residual takes (u, x), in this order."
+    line, words = line_of(error), (str(error).splitlines() or [""])[0].rstrip(".")
+    match error:
+        case InputError() | AttributeError():
+            return f"{words}."
+        case NameError():
+            return f"{words}: define it above, or correct its spelling."
+        case jax.errors.TracerBoolConversionError():
+            calls = dict.fromkeys(re.findall(r"(?<![\w.])(max|min)\(", line))
+            write = ", ".join(f"jnp.{name}imum in place of {name}" for name in calls)
+            write = write or "jnp.where(condition, a, b) in place of if, a & b in place of a and b"
+            return f"Python cannot decide by traced values: write {write}."
+        case jax.errors.TracerArrayConversionError() | jax.errors.ConcretizationTypeError():
+            calls = dict.fromkeys(re.findall(r"\b((?:np|numpy|math)\.([a-z]\w*))\(", line))
+            write = ", ".join(f"jnp.{name} in place of {call}" for call, name in calls if hasattr(jnp, name))
+            if write or isinstance(error, jax.errors.TracerArrayConversionError):
+                return f"NumPy and math cannot compute with traced values: write {write or 'jnp in place of np'}."
+            return "u and x have no values yet when this line is read: write no float(…), int(…) or .item() around them."
+        case TypeError() if re.search(r"\b(function|Ansatz)'", words):
+            return "a function has no value without a point: write u(x) for u, sl.laplacian(u)(x) for sl.laplacian(u)."
+        case TypeError() if "Tracer' object is not callable" in words:
+            return "a number is called like a function: write x[0] for an entry; a residual takes (u, x), in this order."
     return f"{type(error).__name__}: {words}."
 
 
 def line_of(error: Exception) -> str:
-    """Return the last line of the user's own that an exception passed, "line 3, `return u(x)`", or "" if there is none."""
+    """Return the last line of the user's own that an exception went through: "line 3, `return u(x)`", or ""."""
     return _line(error.__traceback__)
 
 
 def _line(frames):
     own = [frame for frame in traceback.extract_tb(frames) if not frame.filename.startswith(LIBRARIES)]
-    if not own:
-        return ""
-    return f"line {own[-1].lineno}" + (f", `{own[-1].line}`" if own[-1].line else "")
+    return f"line {own[-1].lineno}, `{textwrap.shorten(own[-1].line or '', 80, placeholder=' …')}`" if own else ""
 
 
 def _trace(name, function, *arguments):
@@ -176,14 +154,13 @@ def _trace(name, function, *arguments):
         except Exception as error:
             line = line_of(error)
             raise InputError(f"{name} failed{line and f' in {line}'}: {explain(error)}") from error
-        # NumPy's numbers have 64 bits: with a theta of 32 the residual would have 64 too.
+        # NumPy's numbers have 64 bits, whatever type x has.
         return _as_real(name, value).astype(arguments[-1].dtype)
 
     jaxpr, value = jax.make_jaxpr(checked, return_shape=True)(*arguments)
     constants = zip(jaxpr.jaxpr.constvars, jaxpr.consts, strict=True)
-    _check_indices(
-        name, jaxpr.jaxpr, {variable: np.asarray(c) for variable, c in constants if not isinstance(c, jax.core.Tracer)}
-    )
+    known = {variable: np.asarray(value) for variable, value in constants if not isinstance(value, jax.core.Tracer)}
+    _check_indices(name, jaxpr.jaxpr, known)
     return Trace(jaxpr, value.shape)
 
 
@@ -192,138 +169,118 @@ def _check_arguments(name, function, arguments):
     if not callable(function):
         raise InputError(f"{name} is {function!r}, not a function: write lambda {call}: ….")
     try:
-        signature = inspect.signature(function)
+        inspect.signature(function).bind(*arguments)
     except ValueError:
-        # Some functions of C have none.
+        # Some functions that are not written in Python tell nothing.
         return
-    try:
-        signature.bind(*arguments)
     except TypeError as error:
-        hint = "; the coordinates of the point x are x[0], x[1], …" if len(signature.parameters) > len(arguments) else ""
-        raise InputError(f"{name} takes {signature}, but is called with ({call}): write def f({call}){hint}.") from error
+        raise InputError(
+            f"{name} takes {inspect.signature(function)}, but is called with ({call}): take these; x has all coordinates, "
+            "x[0], x[1], …"
+        ) from error
 
 
 def _as_real(name, value):
-    """Return what a user's function returned as an array of real numbers, or say what it is instead."""
+    returned, several = f"{name} returns", "jnp.stack([…])"
     if value is None:
-        raise InputError(f"{name} returns None: end it with return and what must vanish.")
-    if isinstance(value, Ansatz):
-        raise InputError(f"{name} returns the function u: write u(x).")
+        raise InputError(f"{returned} None: end it with return and the value.")
     if callable(value):
-        raise InputError(f"{name} returns a function: give it the point, for example sl.laplacian(u)(x), not sl.laplacian(u).")
+        raise InputError(f"{returned} a function: write u(x) for u, sl.laplacian(u)(x) for sl.laplacian(u).")
     if isinstance(value, list | tuple):
-        raise InputError(f"{name} returns a {type(value).__name__}: write jnp.stack([…]).")
+        raise InputError(f"{returned} a {type(value).__name__}: write {several}.")
     try:
         array = jnp.asarray(value)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{name} returns a {type(value).__name__}: return a number, or jnp.stack([…]) of several.") from error
-    if jnp.issubdtype(array.dtype, jnp.complexfloating):
-        raise InputError(f"{name} returns complex numbers: return real and imaginary part, jnp.stack([r.real, r.imag]).")
+        raise InputError(f"{returned} a {type(value).__name__}: return a number, or {several} of several.") from error
+    if jnp.iscomplexobj(array):
+        raise InputError(f"{returned} complex numbers: return real and imaginary part, jnp.stack([r.real, r.imag]).")
     if array.dtype == bool:
-        raise InputError(f"{name} returns a truth value: write a - b in place of a == b.")
+        raise InputError(f"{returned} a truth value: write a - b in place of a == b.")
     if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise InputError(f"{name} returns whole numbers ({array.dtype}), which have no derivative: write 1.0 in place of 1.")
+        raise InputError(f"{returned} whole numbers ({array.dtype}): write 1.0 in place of 1.")
     return array
 
 
-def _check_entries(name, shape, outputs, equations):
-    m = int(np.prod(shape))
-    if len(shape) > 1:
+def _check_shape(name, shape, outputs, equations):
+    m = math.prod(shape)
+    if len(shape) > 1 or m == 0:
         raise InputError(f"{name} has shape {shape} at one point: return a scalar, or a vector for several equations.")
-    if equations is not None:
-        if m != equations:
-            raise InputError(
-                f"{name} returns {_count(m, 'number')} at one point, but equations={equations}: correct one of them."
-            )
-    elif outputs == 1 and shape == (1,):
+    if equations is not None and m != equations:
+        raise InputError(f"{name} returns {_count(m, 'number')} at one point, but equations={equations}.")
+    if equations is None and outputs == 1 and shape == (1,):
         raise InputError(f"{name} has shape (1,) at one point: return a scalar: write x[0] in place of x, or (…)[0].")
-    elif m > outputs or m == 0:
-        one = "write x[0], x[1], … in place of x" if outputs == 1 else "write u(x)[0], u(x)[1], … in place of u(x)"
+    if equations is None and m > outputs:
         raise InputError(
-            f"{name} returns {_count(m, 'number')} at one point, the problem has {_count(outputs, 'unknown')}: {one}, or, "
-            f"if these are {m} equations, say so with equations={m}."
+            f"{name} returns {_count(m, 'number')} at one point, the problem has {_count(outputs, 'unknown')}: write "
+            f"x[0], x[1], … in place of x, or, if these are {m} equations, say so with equations={m}."
         )
 
 
 def _count(n, noun):
-    return f"{'one' if n == 1 else n} {noun}{'' if n == 1 else 's'}"
+    return f"one {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _inner(equation):
-    """List the computations that an equation of a jaxpr contains."""
-    return [
-        part
-        for value in equation.params.values()
-        for part in (value if isinstance(value, tuple | list) else [value])
-        if isinstance(part, Jaxpr | ClosedJaxpr)
-    ]
+    """List the jaxprs in an equation of a jaxpr."""
+    values = [value if isinstance(value, tuple | list) else [value] for value in equation.params.values()]
+    return [part for parts in values for part in parts if isinstance(part, Jaxpr | ClosedJaxpr)]
 
 
-def _referred(closed):
-    """Collect what the text of a jaxpr names but does not show: arrays that it closes over, and Python functions it calls back."""
+def _referred(jaxpr):
+    """List what the text of a jaxpr does not show: the arrays that it closes over, and Python functions that it calls."""
     found = []
-    for constant in getattr(closed, "consts", ()):
-        if isinstance(constant, jax.core.Tracer):
-            # Of a computation around this one: known by its identity alone.
-            found.append(id(constant))
-        else:
-            array = np.asarray(constant)
-            found.append((array.shape, str(array.dtype), array.tobytes()))
-    for equation in getattr(closed, "jaxpr", closed).eqns:
+    for value in getattr(jaxpr, "consts", ()):
+        # A tracer belongs to a computation around this one, and has no value yet.
+        traced = isinstance(value, jax.core.Tracer)
+        found.append(id(value) if traced else (str(value.dtype), value.shape, np.asarray(value).tobytes()))
+    for equation in jaxpr.eqns:
         found += [value.callback_func for value in equation.params.values() if hasattr(value, "callback_func")]
-        for part in _inner(equation):
-            found += _referred(part)
+        found += [item for part in _inner(equation) for item in _referred(part)]
     return found
 
 
 def _check_indices(name, jaxpr, known):
-    """Refuse indices of entries that do not exist: JAX takes the nearest that does, in silence.
+    """Refuse an index of an entry that does not exist: JAX takes the nearest that does, in silence.
 
-    `known` has the values of those variables that do not depend on the arguments; returns those of the results, None where unknown.
+    `known` has the variables whose values do not depend on the arguments. Returns the results, None where unknown.
     """
 
     def value(atom):
         return np.asarray(atom.val) if isinstance(atom, Literal) else known.get(atom)
 
     for equation in jaxpr.eqns:
-        inputs = [value(atom) for atom in equation.invars]
-        for axis, first, size in _entries(equation, inputs):
+        primitive, inputs, parts = equation.primitive.name, [value(atom) for atom in equation.invars], _inner(equation)
+        for axis, indices, size in _picked(primitive, equation.params, inputs):
             length = equation.invars[0].aval.shape[axis]
-            outside = np.ravel(first)[(np.ravel(first) < 0) | (np.ravel(first) > length - size)]
-            if outside.size:
-                # A negative index has had the length added.
-                index = int(outside[0]) - (length if outside[0] < 0 else 0)
-                traced = equation.source_info.traceback
-                line = _line(traced.as_python_traceback()) if traced else ""
-                raise InputError(
-                    f"{name} reads or writes an entry that does not exist{line and f', in {line}'}: index {index} of an array "
-                    f"with {length} {'entry' if length == 1 else 'entries'}; the first has index 0."
-                )
-        parts = _inner(equation)
-        if equation.primitive.name in CALLS and len(parts) == 1:
-            inner = getattr(parts[0], "jaxpr", parts[0])
-            results = _check_indices(name, inner, dict(zip(inner.invars, inputs, strict=True)))
-            known |= zip(equation.outvars, results, strict=True)
-        else:
-            for part in parts:
-                _check_indices(name, getattr(part, "jaxpr", part), {})
-        if equation.primitive.name in INDEX_STEPS and all(given is not None for given in inputs):
-            known[equation.outvars[0]] = INDEX_STEPS[equation.primitive.name](*inputs)
+            for index in np.ravel(indices):
+                if not 0 <= index <= length - size:
+                    _refuse_index(name, equation, index if index >= 0 else index - length, length)
+        if primitive in INDEX_STEPS and all(given is not None for given in inputs):
+            known[equation.outvars[0]] = INDEX_STEPS[primitive](*inputs)
+        for part in (getattr(part, "jaxpr", part) for part in parts):
+            called = primitive in CALLS and len(part.invars) == len(inputs)
+            results = _check_indices(name, part, dict(zip(part.invars, inputs, strict=True)) if called else {})
+            known |= zip(equation.outvars, results, strict=True) if called else {}
     return [value(atom) for atom in jaxpr.outvars]
 
 
-def _entries(equation, inputs):
-    """List what an equation of a jaxpr picks by known indices from its first argument: (axis, first entries, how many each)."""
-    name, parameters = equation.primitive.name, equation.params
-    if name == "dynamic_slice":
+def _picked(primitive, parameters, inputs):
+    """List what an equation picks from its first argument by known indices: axis, first entries, number of entries."""
+    numbers, found = parameters.get("dimension_numbers"), []
+    if primitive == "dynamic_slice":
         found = list(zip(range(len(inputs) - 1), inputs[1:], parameters["slice_sizes"], strict=True))
-    elif name == "gather":
-        axes = parameters["dimension_numbers"].start_index_map
-        found = [(axes[0], inputs[1], parameters["slice_sizes"][axes[0]])] if len(axes) == 1 else []
-    elif name.startswith("scatter"):
-        numbers = parameters["dimension_numbers"]
-        axes = numbers.scatter_dims_to_operand_dims
-        found = [(axes[0], inputs[1], 1)] if len(axes) == 1 and axes[0] in numbers.inserted_window_dims else []
-    else:
-        found = []
+    elif primitive == "gather" and len(numbers.start_index_map) == 1:
+        axis = numbers.start_index_map[0]
+        found = [(axis, inputs[1], parameters["slice_sizes"][axis])]
+    elif primitive.startswith("scatter") and numbers.scatter_dims_to_operand_dims == numbers.inserted_window_dims[:1]:
+        found = [(numbers.inserted_window_dims[0], inputs[1], 1)]
     return [entry for entry in found if entry[1] is not None]
+
+
+def _refuse_index(name, equation, index, length):
+    frames = equation.source_info.traceback
+    line = _line(frames.as_python_traceback()) if frames else ""
+    raise InputError(
+        f"{name} reads or writes an entry that does not exist{line and f' in {line}'}: index {index} of an array with "
+        f"{length} {'entry' if length == 1 else 'entries'}; the first has index 0."
+    )
