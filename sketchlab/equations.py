@@ -156,6 +156,12 @@ def _noting(name, factory):
     return make
 
 
+def made_again(origin: tuple[str, dict], weights: list[float]) -> Problem:
+    """Make a problem of the catalogue again, from its `Problem.origin` and the weights of its conditions."""
+    name, arguments = origin
+    return PROBLEMS[name](**arguments).reweighted(weights)
+
+
 #: Factories of problems; see the opening of this module.
 PROBLEMS = ProblemCatalogue(
     {factory.__name__: factory for factory in (poisson_1d, poisson_2d, poisson_5d, heat_1d, nonlinear_bvp, transport_1d)}

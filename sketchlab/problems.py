@@ -5,6 +5,7 @@ A `Problem` is a domain and its conditions. Together they say the whole equation
 all follow from them (`sketchlab.residuals`). `sketchlab.equations` has the problems that come with the package.
 """
 
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -200,6 +201,24 @@ class Problem:
             raise InputError(f"{many} weights do not fit the {len(self.conditions)} conditions of {self.name!r}.")
         conditions = [replace(condition, weight=weight) for condition, weight in zip(self.conditions, weights, strict=True)]
         return replace(self, conditions=conditions).of_origin(self.origin)
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce_ex__(self, protocol):
+        """Pickle a problem of the catalogue by its name, any other if its functions can be pickled."""
+        if self.origin is not None:
+            from sketchlab.equations import made_again
+
+            return made_again, (self.origin, [condition.weight for condition in self.conditions])
+        try:
+            pickle.dumps([self.domain, self.solution, *((c.residual, c.region) for c in self.conditions)], protocol)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise pickle.PicklingError(
+                f"problem {self.name!r} cannot be pickled ({error}): define its functions with def at the top of a module, or "
+                "make it anew from its numbers in each process."
+            ) from error
+        return super().__reduce_ex__(protocol)
 
     def of_origin(self, origin: tuple[str, dict[str, Any]] | None) -> "Problem":
         """Return the problem with a note of how the catalogue made it."""

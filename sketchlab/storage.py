@@ -7,6 +7,7 @@ kept, and `load` asks for it.
 
 import hashlib
 import importlib.metadata
+import inspect
 import json
 import os
 import zipfile
@@ -42,16 +43,17 @@ def save(run: Run, path) -> None:
         "format": FORMAT,
         "versions": _versions(),
         "problem": _describe_problem(run.problem),
-        "network": _described(lambda: run.network.settings) or {"own": type(run.network).__name__, "size": run.network.size},
+        "network": _described(lambda: getattr(run.network, "settings", None)) or {"own": type(run.network).__name__},
         "residuals": _digest(run),
         "optimizer": run.optimizer and (_described(lambda: written(run.optimizer)) or {"own": run.optimizer.name}),
         "stop_reason": run.stop_reason,
+        "resumable": run.state is not None,
         "settings": run.settings,
     }
     arrays = {name: value for name, value in vars(run.history).items() if value is not None}
     arrays |= {f"state_{i}": leaf for i, leaf in enumerate(run.state or ())}
     arrays |= {f"points_{i}": x for i, x in enumerate(run.points or ())}
-    with replacing(path) as partial, open(partial, "wb") as file:
+    with replacing(Path(path).expanduser()) as partial, open(partial, "wb") as file:
         np.savez(file, theta=run.theta, json=np.array(json.dumps(description, default=_as_text)), **arrays)
 
 
@@ -70,7 +72,7 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
         If the file is missing or not a run, something has to be given, or is not what was saved.
     """
     try:
-        with open(path, "rb") as file, np.load(file) as stored:
+        with open(Path(path).expanduser(), "rb") as file, np.load(file) as stored:
             arrays = dict(stored)
         saved = json.loads(str(arrays.pop("json")))
         theta = arrays.pop("theta")
@@ -83,11 +85,12 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
     check_dtype(theta.dtype.name)
     if "format" not in saved:
         described = {"name": described, "origin": [described, {}], "weights": settings["weights"], "format": 1}
-        kept_network = {"network": "mlp"} | kept_network
+        kept_network = {"name": "mlp"} | kept_network
     problem = _problem(described, problem)
     network = _network(kept_network, network, theta)
     optimizer = _optimizer(saved.get("optimizer"), optimizer)
-    run = Run(problem, network, theta, history, stop_reason, settings, optimizer, state or None, points or None)
+    position = (state, points) if saved.get("resumable") else (None, None)
+    run = Run(problem, network, theta, history, stop_reason, settings, optimizer, *position)
     same_versions = saved.get("versions") == _versions()
     if same_versions and saved["residuals"] != _digest(run):
         raise InputError(
@@ -99,7 +102,7 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
 
 def check_path(path) -> None:
     """Raise `InputError` if a file cannot be written, before work goes into it."""
-    path = Path(path)
+    path = Path(path).expanduser()
     if path.is_dir() or not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
         raise InputError(f"cannot write {str(path)!r}: name a file in a folder that exists and is yours.")
 
@@ -170,8 +173,6 @@ def _problem(described, given):
 
 
 def _takes_arguments(factory):
-    import inspect
-
     return bool(inspect.signature(factory).parameters)
 
 

@@ -40,7 +40,9 @@ def assert_same_run(first, second):
         assert all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in zip(one, other, strict=True))
     for name, values in vars(first.history).items():
         other = getattr(second.history, name)
-        assert (values is None and other is None) or (np.array_equal(values, other) and values.dtype == other.dtype), name
+        assert (values is None) == (other is None), name
+        if values is not None:
+            np.testing.assert_array_equal(values, other, strict=True, err_msg=name)
 
 
 def test_a_saved_run_comes_back_whole_and_without_pickle(run, tmp_path):
