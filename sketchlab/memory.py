@@ -13,10 +13,9 @@ from threadpoolctl import ThreadpoolController
 #: Where Linux keeps the memory limit of a container and what it uses.
 CGROUP = Path("/sys/fs/cgroup")
 
-#: Part of the memory at hand that a whole Jacobian may take: what XLA needs beside it is several times as large.
+#: Part of the memory at hand that a whole Jacobian, or a block of its rows, may take: XLA needs several times as much beside it,
+#: and may hold two blocks at a time.
 SHARE = 1 / 8
-#: Part of it that a block of rows would take if XLA built it whole; as a rule it builds a piece at a time (`PIECE`).
-BLOCK_SHARE = 1 / 4
 #: Part of the memory at hand that a spectrum may take: the estimate is not exact, and others use memory too.
 FIT = 0.8
 #: Upper bounds, for every route: sketch-sized matrices alive at once, and columns beyond the rank.
@@ -65,7 +64,7 @@ def block_for(rows: int, columns: int, itemsize: int, memory: int) -> int | None
     row = columns * itemsize
     if rows * row <= memory * SHARE:
         return None
-    return max(1, min(rows, int(memory * BLOCK_SHARE) // row))
+    return max(1, int(memory * SHARE) // row)
 
 
 def largest_rank(rows: int, parameters: int, *, itemsize: int, memory: int | None = None, oversampling: int = 0) -> int:
@@ -79,7 +78,7 @@ def largest_rank(rows: int, parameters: int, *, itemsize: int, memory: int | Non
     """
     memory = memory_at_hand() if memory is None else memory
     column = SKETCH_COPIES * (rows + parameters) * itemsize
-    return max(0, min(int(memory * (FIT - BLOCK_SHARE)) // column - SPARE_COLUMNS, min(rows, parameters) - oversampling))
+    return max(0, min(int(memory * (FIT - 2 * SHARE)) // column - SPARE_COLUMNS, min(rows, parameters) - oversampling))
 
 
 def compiler_options(block: int | None) -> dict[str, str] | None:
