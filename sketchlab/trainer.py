@@ -120,7 +120,9 @@ class Trainer:
         self.optimizer = check_instance("optimizer", optimizer, Optimizer, "one, as sl.sketched_natural_gradient() makes it")
         if resampling is not None:
             check_instance("resampling", resampling, Resampling, "one, as sl.redraw(10) makes it")
-        self.resampling, self.mesh, self._boundary_weight = resampling, mesh, boundary_weight
+        self.resampling, self._boundary_weight = resampling, boundary_weight
+        # Axes of the kind that XLA shards by itself, whatever the given ones are.
+        self.mesh = None if mesh is None else jax.sharding.Mesh(mesh.devices, mesh.axis_names)
         self._first_theta = None if theta is None else self.setup.check_theta(theta)
         self._block = _choose_block(block, self.setup)
         self.compile_seconds = 0.0

@@ -1,4 +1,8 @@
+import functools
 import itertools
+import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +12,7 @@ from oracles import broken, unsolved
 
 import sketchlab as sl
 from sketchlab.memory import block_for
+from sketchlab.trainer import compiled_step
 
 NETWORK = sl.MLP(dim=1, width=6, depth=1)
 ADAM = sl.adam(learning_rate=1e-2)
@@ -58,7 +63,7 @@ def test_memory_decides_whether_rows_come_in_blocks(monkeypatch):
     row = 8 * NETWORK.size
     for memory, block in ((8 * 200 * row, None), (8 * 5 * row, 5), (1, 1)):
         assert block_for(200, NETWORK.size, 8, memory) == block
-    monkeypatch.setattr("sketchlab.training.memory_at_hand", lambda: 8 * 2 * row)
+    monkeypatch.setattr("sketchlab.trainer.memory_at_hand", lambda: 8 * 2 * row)
     assert sl.Trainer(sl.PROBLEMS["poisson_1d"](), NETWORK, ADAM, points=20).least_squares.block == 2
 
 
@@ -148,12 +153,113 @@ def test_an_interrupt_returns_what_was_reached():
 
 
 @pytest.mark.parametrize("optimizer", [ADAM, sl.sketched_natural_gradient(rank=4)], ids=["adam", "sngd"])
-def test_a_loss_that_is_no_number_stops_after_five_steps(optimizer):
+def test_a_non_finite_loss_stops_after_five_steps(optimizer):
     start = np.linspace(-1, 1, NETWORK.size)
-    run = train(broken(), optimizer, steps=50, theta=start)
+    with pytest.warns(sl.TrainingWarning, match="'broken' stopped after 5 steps: .*non-finite.*Look for a division by zero"):
+        run = train(broken(), optimizer, steps=50, theta=start)
     assert (run.stop_reason, len(run.history)) == ("non-finite", 5)
     assert not np.any(run.history.finite) and not np.any(run.history.accepted)
     assert np.array_equal(run.theta, start)
+
+
+@pytest.mark.parametrize("name", sl.OPTIMIZERS)
+def test_a_finite_loss_with_a_derivative_that_is_not_stops_too(name):
+    """The root is clipped at zero, where its derivative is 0 · ∞: the loss is a number, its gradient is not."""
+    equation = sl.interior(lambda u, x: sl.laplacian(u)(x) - jnp.sqrt(jnp.maximum(-(u(x) ** 2), 0.0)))
+    problem = sl.Problem("root", sl.Box([0.0], [1.0]), [equation, sl.boundary(lambda u, x: u(x) - 1.0)])
+    optimizer = sl.OPTIMIZERS[name](**({"rank": 8} if name == "sngd" else {}))
+    with pytest.warns(sl.TrainingWarning, match="a root or a logarithm near zero"):
+        run = train(problem, optimizer, steps=20)
+    assert (run.stop_reason, len(run.history)) == ("non-finite", 5)
+    assert np.all(np.isfinite(run.history.loss)) and not run.history.accepted.any()
+
+
+@pytest.mark.parametrize("name", ["gd", "engd", "dual", "sngd", "paper"])
+def test_a_run_in_which_every_step_is_refused_stalls(name):
+    """Nothing that u can do makes this residual smaller."""
+    problem = sl.Problem("flat", sl.Box([0.0], [1.0]), [sl.interior(lambda u, x: 1.0 + 0.0 * u(x))])
+    if name in ("sngd", "paper"):
+        optimizer = sl.sketched_natural_gradient(8, preset="paper" if name == "paper" else "best")
+    else:
+        optimizer = sl.OPTIMIZERS[name]()
+    with pytest.warns(sl.TrainingWarning, match="'flat' stopped after 30 steps: many steps in a row were refused.*larger rank"):
+        run = train(problem, optimizer, steps=100)
+    assert (run.stop_reason, len(run.history)) == ("stalled", 30)
+    assert np.all(np.isfinite(run.history.damping)) and "larger rank" in run.advice
+
+
+def test_new_points_get_their_chance_before_a_run_stalls():
+    problem = sl.Problem("flat", sl.Box([0.0], [1.0]), [sl.interior(lambda u, x: 1.0 + 0.0 * u(x))])
+    with pytest.warns(sl.TrainingWarning, match="'flat' stopped after 42 steps"):
+        train(problem, sl.gradient_descent(), steps=100, resampling=sl.redraw(12))
+
+
+def test_a_loss_of_zero_is_solved():
+    problem = sl.Problem("zero", sl.Box([0.0], [1.0]), [sl.interior(lambda u, x: 0.0 * u(x))])
+    run = train(problem, sl.natural_gradient(), steps=20)
+    assert (run.stop_reason, len(run.history)) == ("solved", 1)
+
+
+def test_where_the_solution_is_zero_the_error_is_absolute():
+    problem = sl.Problem(
+        "zero", sl.Box([0.0], [1.0]), [sl.interior(lambda u, x: sl.laplacian(u)(x)), sl.boundary(lambda u, x: u(x))],
+        solution=lambda x: 0.0 * x[0],
+    )  # fmt: skip
+    run = train(problem, sl.natural_gradient(), steps=40, tolerance=1e-8)
+    assert run.stop_reason == "tolerance"
+    x = np.linspace(0, 1, 1001)[:, None]
+    assert run.history.relative_error[-1] == pytest.approx(np.sqrt(np.mean(np.asarray(run.solution(x)) ** 2)), rel=0.05)
+
+
+def test_a_solution_that_is_not_finite_is_named_with_its_place():
+    problem = sl.PROBLEMS["poisson_1d"]()
+    pole = sl.Problem("pole", problem.domain, problem.conditions, solution=lambda x: jnp.sqrt(x[0] - 0.5))
+    with pytest.raises(sl.InputError, match=r"the solution of 'pole' is non-finite at x = \[0\.\d+\]"):
+        train(pole)
+
+
+@pytest.mark.parametrize(
+    "answer", [True, np.bool_(True), np.array(True), jnp.asarray(True), 1, np.int64(1)], ids=lambda answer: type(answer).__name__
+)
+def test_a_callback_may_answer_with_any_truth_value(answer):
+    seen = []
+
+    def callback(trainer, record):
+        seen.append(record.step)
+        return answer if record.step == 2 else None
+
+    assert (train(callbacks=[callback]).stop_reason, seen) == ("callback", [1, 2])
+
+
+@pytest.mark.parametrize(
+    "callbacks, text",
+    [
+        (lambda trainer, record: None, "is no list of functions .*: write callbacks="),
+        ([3], "is no list of functions"),
+        ([lambda trainer, record: np.zeros(3)], "a callback returned .*: return True to stop"),
+    ],
+)
+def test_callbacks_of_a_wrong_kind_are_named(callbacks, text):
+    with pytest.raises(sl.InputError, match=text):
+        train(callbacks=callbacks)
+
+
+def test_theta_and_history_are_of_one_step_whenever_the_interrupt_falls(monkeypatch):
+    """An interrupt between a step and its record, where the held-out error is computed, takes the step back."""
+    trainer = sl.Trainer(sl.PROBLEMS["poisson_1d"](), NETWORK, sl.sketched_natural_gradient(8), points=20)
+    trainer.step()
+    before = trainer.run("interrupted")
+
+    def press_ctrl_c(theta):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "relative_error", press_ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.step()
+    after = trainer.run("interrupted")
+    assert np.array_equal(before.theta, after.theta) and len(after.history) == 1
+    for one, other in zip(before.state, after.state, strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_a_trainer_steps_by_hand_to_the_same_result(run):
@@ -169,68 +275,6 @@ def test_relative_error_is_the_distance_to_the_solution(run):
     exact = np.sin(np.pi * x[:, 0])
     error = np.linalg.norm(run.solution(x) - exact) / np.linalg.norm(exact)
     assert run.history.relative_error[-1] == pytest.approx(error, rel=0.02)
-
-
-def assert_same_run(first, second):
-    assert np.array_equal(first.theta, second.theta)
-    assert (first.network, first.stop_reason, first.settings) == (second.network, second.stop_reason, second.settings)
-    for name, values in vars(first.history).items():
-        other = getattr(second.history, name)
-        assert (values is None and other is None) or (np.array_equal(values, other) and values.dtype == other.dtype), name
-
-
-def test_a_saved_run_comes_back_whole_and_without_pickle(run, tmp_path):
-    path = tmp_path / "run.npz"
-    sl.save(run, path)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["run.npz"]
-    with np.load(path, allow_pickle=False) as file:
-        assert {"theta", "json", "loss", "relative_error"} <= {*file}
-    loaded = sl.load(path)
-    assert_same_run(run, loaded)
-    assert loaded.problem.name == "poisson_1d"
-    x = np.array([[0.2], [0.7]])
-    assert np.array_equal(run.solution(x), loaded.solution(x))
-
-
-def test_a_run_without_a_solution_trains_saves_and_loads(tmp_path):
-    run = train(unsolved())
-    assert run.history.relative_error is None
-    sl.save(run, tmp_path / "run.npz")
-    assert_same_run(run, sl.load(tmp_path / "run.npz", unsolved()))
-    with pytest.raises(sl.InputError, match="unknown problem 'unsolved'"):
-        sl.load(tmp_path / "run.npz")
-
-
-def test_an_unwritable_path_is_refused_and_leaves_nothing(run, tmp_path):
-    (tmp_path / "folder").mkdir()
-    for path in (tmp_path / "missing" / "run.npz", tmp_path / "folder"):
-        with pytest.raises(sl.InputError, match="cannot write .*Name a folder that exists"):
-            sl.save(run, path)
-    assert [entry.name for entry in tmp_path.rglob("*")] == ["folder"]
-
-
-def garbage(kind, path, run):
-    if kind == "text":
-        path.write_bytes(b"not a run")
-    elif kind == "empty":
-        path.write_bytes(b"")
-    elif kind == "truncated":
-        sl.save(run, path)
-        path.write_bytes(path.read_bytes()[:200])
-    elif kind == "array":
-        with path.open("wb") as file:
-            np.save(file, np.zeros(3))
-    elif kind == "other npz":
-        np.savez(path, theta=np.zeros(3))
-    elif kind == "other json":
-        np.savez(path, theta=np.zeros(3), json=np.array("{}"))
-
-
-@pytest.mark.parametrize("kind", ["missing", "text", "empty", "truncated", "array", "other npz", "other json"])
-def test_a_file_that_is_no_run_is_refused(kind, run, tmp_path):
-    garbage(kind, tmp_path / "run.npz", run)
-    with pytest.raises(sl.InputError, match="cannot read .* as a run"):
-        sl.load(tmp_path / "run.npz")
 
 
 def test_float64_without_64_bit_numbers_is_refused():
@@ -255,11 +299,11 @@ def test_float32_is_kept_through_training():
         ({"block": 21}, "block = 21 is not a whole number between 1 and 20"),
         ({"block": 0}, "block = 0"),
         ({"boundary_weight": 0.0}, r"boundary_weight = 0.0 is not a number in \(0, inf\)"),
-        ({"boundary_weight": "auto"}, "boundary_weight = 'auto' is not a number"),
+        ({"boundary_weight": "auto"}, "boundary_weight = 'auto' is neither a number above 0 nor 'balance'"),
         ({"optimizer": sl.sketched_natural_gradient(rank=20)}, r"exceeds min\(N, P\) = 19: .*widen the network"),
         ({"optimizer": sl.sketched_natural_gradient(rank=15), "points": 10}, r"exceeds min\(N, P\) = 10: .*sample more points"),
         ({"dtype": "float16"}, "dtype = 'float16' is not known"),
-        ({"steps": 0}, "steps = 0 is not a whole number of at least 1"),
+        ({"steps": 0}, "steps = 0 is not a whole number between 1 and 1000000000"),
         ({"seconds": -1}, "seconds = -1 is not a number"),
         ({"tolerance": float("nan")}, "tolerance = nan is not a number"),
         ({"seed": -1}, "seed = -1"),
@@ -303,16 +347,110 @@ def test_switching_keeps_parameters_and_what_states_have_in_common(problem, netw
     trainer.step()
     theta, state = trainer.theta, trainer.state
     trainer.switch(second)
-    assert trainer.theta is theta and trainer.state.memory.shape[1] == 5
-    assert np.array_equal(trainer.state.last_step, state.last_step) and trainer.state.damping == state.damping
+    assert trainer.theta is theta and trainer.state.decomposition.shape[1] == 5
+    assert np.array_equal(trainer.state.last_step, state.last_step) and trainer.state.search == state.search
     assert len(trainer.step().eigenvalues) == 5
     compilations = trainer.settings["compilations"]
-    trainer.switch(first)
+    # Equal settings make an equal optimizer: nothing is compiled again.
+    trainer.switch(sl.sketched_natural_gradient(rank=10))
     assert len(trainer.step().eigenvalues) == 10 and trainer.settings["compilations"] == compilations == 2
     trainer.switch(sl.adam())
     assert trainer.step().eigenvalues.size == 0 and len(trainer.records) == 4
     with pytest.raises(sl.InputError, match="rank"):
         trainer.switch(sl.sketched_natural_gradient(rank=10_000))
+    assert trainer.optimizer.name == "adam"
+
+
+def test_after_a_step_grid_the_damping_path_moves_again():
+    trainer = sl.Trainer(
+        sl.PROBLEMS["poisson_1d"](), sl.MLP(1, 8, 1), sl.natural_gradient(search=sl.step_grid()), points=40
+    )
+    for _ in range(3):
+        trainer.step()
+    trainer.switch(sl.natural_gradient())
+    records = [trainer.step() for _ in range(12)]
+    assert sum(record.accepted for record in records) >= 10 and records[-1].loss < records[0].loss / 10
+
+
+@pytest.mark.parametrize("block", [None, 7])
+def test_equal_trainers_share_what_is_compiled(block):
+    """A fresh trainer of equal parts compiles nothing: the step is found by what it computes."""
+    make = functools.partial(sl.Trainer, points=22, block=block)
+    first = make(sl.PROBLEMS["poisson_1d"](), sl.MLP(1, 6, 1), sl.sketched_natural_gradient(7))
+    second = make(sl.PROBLEMS["poisson_1d"](), sl.MLP(1, 6, 1), sl.sketched_natural_gradient(7))
+    assert compiled_step(first.optimizer, first.least_squares) is compiled_step(second.optimizer, second.least_squares)
+    assert compiled_step(first.optimizer, first.least_squares)._cache_size() <= 1
+    first.step(), second.step()
+    assert compiled_step(first.optimizer, first.least_squares)._cache_size() == 1
+
+
+@pytest.mark.parametrize("name", ["adam", "lbfgs", "engd", "sngd"])
+def test_seeds_stepped_together_are_the_runs_one_by_one(name):
+    optimizer = sl.OPTIMIZERS[name](**({"rank": 8} if name == "sngd" else {}))
+    together = sl.train_seeds(sl.PROBLEMS["poisson_1d"](), NETWORK, optimizer, seeds=[3, 0, 5], steps=3, points=20)
+    for seed, run in zip([3, 0, 5], together, strict=True):
+        alone = train(optimizer=optimizer, seed=seed, steps=3)
+        np.testing.assert_allclose(run.history.loss, alone.history.loss, rtol=1e-6)
+        np.testing.assert_allclose(run.history.relative_error, alone.history.relative_error, rtol=1e-5)
+        assert run.settings["seed"] == seed and run.stop_reason == "steps"
+        for one, other in zip(run.points, alone.points, strict=True):
+            assert np.array_equal(one, other)
+
+
+def test_a_seed_that_is_through_keeps_what_it_reached():
+    runs = sl.train_seeds(
+        sl.PROBLEMS["poisson_1d"](), NETWORK, sl.sketched_natural_gradient(12),
+        seeds=range(3), steps=60, tolerance=1e-3, points=30,
+    )  # fmt: skip
+    assert all(run.stop_reason == "tolerance" for run in runs) and len({len(run.history) for run in runs}) > 1
+    x = np.linspace(0, 1, 501)[:, None]
+    for run in runs:
+        assert run.history.relative_error[-1] <= 1e-3 < run.history.relative_error[-2]
+        assert np.max(np.abs(run.solution(x) - np.sin(np.pi * x[:, 0]))) < 1e-2
+
+
+@pytest.mark.parametrize(
+    "options, text",
+    [
+        ({"seeds": []}, "seeds = .* is empty"),
+        ({"optimizer": sl.sketched_natural_gradient("auto")}, "the rank of 'sngd' grows"),
+        ({"resampling": sl.redraw(2)}, "takes no resampling"),
+        ({"boundary_weight": "balance"}, "gives every seed its own problem"),
+        ({"steps": 0}, "steps = 0"),
+    ],
+)
+def test_what_seeds_cannot_share_is_named(options, text):
+    with pytest.raises(sl.InputError, match=text):
+        sl.train_seeds(sl.PROBLEMS["poisson_1d"](), NETWORK, **{"optimizer": ADAM, "steps": 2, "points": 20} | options)
+
+
+SHARDED = """
+import jax, numpy as np
+jax.config.update("jax_enable_x64", True)
+import sketchlab as sl
+mesh = jax.make_mesh((2,), ("points",))
+assert mesh.size == 2
+options = dict(points=[40, 2], steps=3, progress=False)
+problem, network, optimizer = sl.PROBLEMS["poisson_1d"](), sl.MLP(1, 6, 1), sl.sketched_natural_gradient(8)
+runs = [sl.train(problem, network, optimizer, mesh=one, **options) for one in (None, mesh)]
+np.testing.assert_allclose(runs[0].history.loss, runs[1].history.loss, rtol=1e-6)
+trainer = sl.Trainer(problem, network, optimizer, points=[40, 2], mesh=mesh)
+trainer.step()
+assert len(trainer.points[0].devices()) == 2
+try:
+    sl.train(problem, network, optimizer, points=[41, 2], mesh=mesh)
+except sl.InputError as error:
+    assert "41 points, which 2 devices cannot share evenly" in str(error)
+else:
+    raise AssertionError("41 points were shared by 2 devices")
+print("shared")
+"""
+
+
+def test_two_devices_share_the_points():
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    done = subprocess.run([sys.executable, "-c", SHARDED], env=environment, capture_output=True, text=True, timeout=240)
+    assert done.stdout.strip() == "shared", done.stderr
 
 
 def test_step_bytes_grow_with_the_network(problem):
