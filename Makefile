@@ -22,12 +22,13 @@ app: .venv/.installed
 	.venv/bin/sketchlab app -- $(OPTIONS)
 
 # SKETCHLAB_FAST=1 shortens the training runs in the notebooks. One pytest run, so one summary counts everything. What one test has
-# compiled the others need not.
+# compiled the others need not. Two workers take files in this order: the long ones first.
 test: export SKETCHLAB_FAST = 1
 test: export JAX_COMPILATION_CACHE_DIR = $(CURDIR)/.pytest_cache/compiled
 test: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
 test: .venv/.installed
-	.venv/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 tests notebooks
+	.venv/bin/python -m pytest -n 2 --no-loadscope-reorder --doctest-modules \
+	  --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks tests sketchlab
 
 test-browser: .venv/.installed
 	.venv/bin/python -m pip install -q -e ".[browser]"
