@@ -8,6 +8,7 @@ help:
 	@echo "make lab           install into .venv on the first run, then open the notebooks in JupyterLab"
 	@echo "make app           likewise, then serve the start notebook as a page without code"
 	@echo "make test          install likewise, then run every test and every notebook"
+	@echo "make lint          likewise, then look over the code: ruff and pyright"
 	@echo "make test-browser  likewise, then run the tests that need Chromium (apt-get install chromium)"
 	@echo "make figures       draw the figures of docs/ anew"
 	@echo "make clean         remove .venv, caches and build output"
@@ -22,12 +23,20 @@ app: .venv/.installed
 	.venv/bin/sketchlab app -- $(OPTIONS)
 
 # SKETCHLAB_FAST=1 shortens the training runs in the notebooks. One pytest run, so one summary counts everything. What one test has
-# compiled the others need not.
+# compiled the others need not. Two workers take files in this order: the long ones first.
 test: export SKETCHLAB_FAST = 1
 test: export JAX_COMPILATION_CACHE_DIR = $(CURDIR)/.pytest_cache/compiled
 test: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
 test: .venv/.installed
-	.venv/bin/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 tests notebooks
+	.venv/bin/python -m pytest -n 2 --no-loadscope-reorder --doctest-modules \
+	  --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks tests sketchlab
+
+# Pyright looks at the numerics only: plotly and ipywidgets have no types.
+lint: .venv/.installed
+	.venv/bin/python -m pip install -q -e ".[lint]"
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/basedpyright
 
 test-browser: .venv/.installed
 	.venv/bin/python -m pip install -q -e ".[browser]"
@@ -49,4 +58,4 @@ clean:
 	rm -rf .venv build dist .pytest_cache .ruff_cache
 	find sketchlab tests notebooks -name __pycache__ -prune -exec rm -rf {} + -o -name .ipynb_checkpoints -prune -exec rm -rf {} +
 
-.PHONY: help lab app test test-browser figures clean
+.PHONY: help lab app test lint test-browser figures clean

@@ -1,4 +1,6 @@
-"""What nbval has run is kept with its outputs, for the tests that look at printed notebooks: they come last."""
+"""One run of tests and notebooks: notebooks once, on two workers or one, and the names that examples find imported."""
+
+import re
 
 import pytest
 
@@ -11,10 +13,25 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
+    """Put the tests that look at printed notebooks behind all cells."""
     items.sort(key=lambda item: item.get_closest_marker("printed") is not None)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Run a file on one worker, in its order, and a notebook's cells where the tests run that are named after the notebook."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            notebook = re.search(r"notebooks/[\w/]+\.ipynb", nodeid)
+            return notebook[0] if notebook else nodeid.partition("::")[0]
+
+    return ByFile(config, log)
+
+
 def pytest_runtest_teardown(item):
+    """Keep the outputs of a cell that nbval has run."""
     if (outputs := getattr(item, "test_outputs", None)) is not None:
         item.cell.outputs = outputs
         item.config.stash[EXECUTED][item.path] = item.parent.nb
@@ -36,3 +53,15 @@ def executed(request):
         return notebooks[path]
 
     return of
+
+
+@pytest.fixture(scope="session", autouse=True)
+def names_in_examples(doctest_namespace):
+    """Let the examples in docstrings find these names imported, and 64-bit numbers switched on."""
+    import jax
+    import numpy as np
+
+    import sketchlab as sl
+
+    jax.config.update("jax_enable_x64", True)
+    doctest_namespace |= {"sl": sl, "jax": jax, "jnp": jax.numpy, "np": np}

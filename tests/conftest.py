@@ -18,6 +18,13 @@ def close_figures():
     plt.close("all")
 
 
+@pytest.fixture(autouse=True)
+def strict_promotion():
+    """Refuse to mix dtypes or ranks unseen. Modules that test what runs in notebooks override this."""
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+        yield
+
+
 @pytest.fixture(scope="session")
 def problem():
     return sl.PROBLEMS["poisson_2d"]()

@@ -17,8 +17,9 @@ from sketchlab import exercises
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
-LESSON = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-ALL = pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, ids=lambda path: "/".join(path.with_suffix("").parts[-2:]))
+# Named as nbval names their cells: conftest.py has both run by one worker.
+LESSON = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.relative_to(ROOT).as_posix())
+ALL = pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, ids=lambda path: path.relative_to(ROOT).as_posix())
 
 GREEK = dict(
     pair.split(":")

@@ -87,6 +87,13 @@ def test_ci_ends_with_make_test():
     assert lines[-1] == "make test"
 
 
+def test_ci_looks_over_the_code_with_the_ruff_of_the_hooks():
+    assert "make lint" in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    (ruff,) = (pin for pin in _project()["optional-dependencies"]["lint"] if pin.startswith("ruff"))
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert re.findall(r'"(ruff==[^"]+)"', hooks) == [ruff, ruff]
+
+
 def test_there_are_notebooks():
     assert NOTEBOOKS, "without notebooks the checks below would pass on nothing"
 
