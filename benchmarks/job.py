@@ -14,11 +14,12 @@ import sketchlab as sl
 from benchmarks.peers import PEERS, run_peer
 from benchmarks.rows import MILESTONES, TARGETS
 from sketchlab.orthogonal import orthonormalize
+from sketchlab.reading import read_optimizer
 from sketchlab.sketch import rayleigh_ritz
 
 
-def race(row: str, optimizer: str, seeds, seconds=None, tolerance=None, options=None, training=None) -> dict:
-    """Train one row with one optimizer on several seeds."""
+def race(row: str, optimizer: str, seeds, seconds=None, tolerance=None, training=None) -> dict:
+    """Train one row on several seeds with one optimizer, written as text, or a peer."""
     target = TARGETS[row]
     problem, network, points = sl.PROBLEMS[target.problem](), target.network, target.points
     runs = []
@@ -30,7 +31,7 @@ def race(row: str, optimizer: str, seeds, seconds=None, tolerance=None, options=
             run = sl.train(
                 problem,
                 network,
-                sl.OPTIMIZERS[optimizer](**_options(options or {})),
+                read_optimizer(optimizer),
                 steps=target.steps if seconds is None else 10**6,
                 points=points,
                 seed=seed,
@@ -80,13 +81,13 @@ def profile(width: int, points: int, rank: int, repeats: int = 9) -> dict:
     key = jax.random.key(0)
 
     def search(theta, residual, spectrum):
-        return sl.damping_path()(
+        return sl.damping_path().step(
             lambda d: least_squares.residual(theta + d, x),
-            jnp.sum(residual**2) / 2, spectrum, residual, jnp.zeros_like(theta), state.damping,
+            jnp.sum(residual**2) / 2, spectrum, residual, jnp.zeros_like(theta), state.search,
         )  # fmt: skip
 
     jacobian = least_squares.jacobian(theta, x)
-    test_matrix = state.memory
+    test_matrix = state.decomposition
     image = jacobian.T @ test_matrix
     basis, _ = orthonormalize(image, key=key)
     projected = jacobian @ basis
@@ -167,10 +168,6 @@ def _median(compute, repeats):
         jax.block_until_ready(compute())
         times.append(time.perf_counter() - start)
     return float(np.median(times[1:]))
-
-
-def _options(options):
-    return options | ({"search": sl.damping_path(**options["search"])} if "search" in options else {})
 
 
 def _training(options):

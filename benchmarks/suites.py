@@ -187,13 +187,13 @@ def _report_spectra(measured, machine):
 
 #: What the sketched natural gradient is without each of its parts.
 VARIANTS = {
-    "default": {},
-    "without geodesic acceleration": {"search": {"geodesic": False}},
-    "without bisection": {"search": {"bisections": 0}},
-    "without momentum": {"momentum": 0.0},
-    "without recycling": {"recycle": 0.0},
-    "rank auto": {"rank": "auto"},
-    "preset paper": {"preset": "paper"},
+    "default": "sngd",
+    "without geodesic acceleration": "sngd(search=damping_path(geodesic=False))",
+    "without bisection": "sngd(search=damping_path(bisections=0))",
+    "without momentum": "sngd(momentum=0.0)",
+    "without recycling": "sngd(recycle=0.0)",
+    "rank auto": 'sngd(rank="auto")',
+    "preset paper": 'sngd(preset="paper")',
 }
 
 
@@ -202,15 +202,14 @@ def _options(run, seeds):
         run(
             "race",
             row=row,
-            optimizer="sngd",
+            optimizer=optimizer,
             seeds=seeds[:3],
             seconds=TARGETS[row].seconds,
             tolerance=TARGETS[row].error,
-            options=options,
         )
         | {"variant": variant}
         for row in ("heat_1d", "transport_1d")
-        for variant, options in VARIANTS.items()
+        for variant, optimizer in VARIANTS.items()
     ]
 
 
