@@ -29,7 +29,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.validation import InputError
+from sketchlab.validation import InputError, check_array, check_matrix
 
 #: Numbers in a piece of J where it is not held whole; half and twice as many were as fast.
 PIECE = 2**24
@@ -66,13 +66,13 @@ class Jacobian:
 
     def matmat(self, a: jax.Array) -> jax.Array:
         """Return J A: (P, k) -> (N, k)."""
-        _check_rows("J A", a, self.shape[1])
+        check_matrix("A in the product J A", a, self.shape[1])
         ends = np.cumsum([block.shape[1] for block in self.blocks])[:-1]
         return sum(block @ part for block, part in zip(self.blocks, jnp.split(a, ends), strict=True))
 
     def rmatmat(self, b: jax.Array) -> jax.Array:
         """Return JᵀB: (N, k) -> (P, k)."""
-        _check_rows("JᵀB", b, self.shape[0])
+        check_matrix("B in the product JᵀB", b, self.shape[0])
         return self._add_rmatmat(jnp.zeros((self.shape[1], b.shape[1]), b.dtype), b)
 
     def dense(self) -> jax.Array:
@@ -95,16 +95,11 @@ def from_matrix(matrix: jax.Array) -> Jacobian:
     Raises
     ------
     InputError
-        For anything else.
+        For anything else, whole numbers too.
     """
-    try:
-        found = jnp.asarray(matrix)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"from_matrix takes a matrix (N, P) of real numbers, not {type(matrix).__name__}.") from error
+    found = jnp.asarray(check_array("matrix", matrix))
     if found.ndim != 2 or not found.size or not jnp.issubdtype(found.dtype, jnp.floating):
-        raise InputError(
-            f"from_matrix takes a matrix (N, P) of real numbers, not an array of {found.dtype} with shape {found.shape}."
-        )
+        raise InputError(f"from_matrix takes a matrix (N, P) of real numbers, not {found.dtype} of shape {found.shape}.")
     return Jacobian((found,))
 
 
@@ -148,7 +143,7 @@ class RowBlocks:
 
     def matmat(self, a: jax.Array) -> jax.Array:
         """Return J A: (P, k) -> (N, k)."""
-        _check_rows("J A", a, self.shape[1])
+        check_matrix("A in the product J A", a, self.shape[1])
         products = [
             jax.lax.map(lambda x, chosen=chosen: self._build(chosen, x, a).matmat(a), points) for chosen, points in self._runs()
         ]
@@ -156,7 +151,7 @@ class RowBlocks:
 
     def rmatmat(self, b: jax.Array) -> jax.Array:
         """Return JᵀB: (N, k) -> (P, k)."""
-        _check_rows("JᵀB", b, self.shape[0])
+        check_matrix("B in the product JᵀB", b, self.shape[0])
         total, first = jnp.zeros((self.shape[1], b.shape[1]), b.dtype), 0
         for chosen, points in self._runs():
             height = sum(self.least_squares.components[c] * x.shape[1] for c, x in zip(chosen, points, strict=True))
@@ -177,9 +172,10 @@ class RowBlocks:
     def _runs(self):
         """Yield runs of blocks that are alike: the conditions in a block, and their points (blocks, n, d)."""
         blocks = _cut([len(x) for x in self.points], self.least_squares.components, self.block)
-        for alike, run in itertools.groupby(blocks, lambda block: [(c, n) for c, _, n in block]):
-            firsts, repeat = next(run), 1 + sum(1 for _ in run)
-            yield [c for c, _ in alike], [self.points[c][i : i + repeat * n].reshape(repeat, n, -1) for c, i, n in firsts]
+        for parts, alike in itertools.groupby(blocks, lambda block: tuple((c, n) for c, _, n in block)):
+            run = list(alike)
+            points = [self.points[c][first : first + len(run) * n].reshape(len(run), n, -1) for c, first, n in run[0]]
+            yield [c for c, _ in parts], points
 
     def _build(self, chosen, points, side):
         # The barrier makes each piece of J depend on the other factor; otherwise XLA shares the pieces between
@@ -233,8 +229,3 @@ def derivatives(rows, parameters, points, limit: int | None = None) -> tuple[jax
             # Cutting before flattening lets XLA compute the piece alone.
             blocks.append(jnp.concatenate([jax.vmap(jnp.ravel)(leaf[:, first : first + step]) for leaf in leaves]))
     return tuple(blocks)
-
-
-def _check_rows(product, factor, rows):
-    if jnp.ndim(factor) != 2 or len(factor) != rows:
-        raise InputError(f"{product} needs a matrix of {rows} rows as its factor, not shape {jnp.shape(factor)}.")

@@ -14,9 +14,9 @@ L          loss          ()           ½‖r‖²
 J          jacobian      (N, P)       ∂r/∂θ, a row for each point and residual component
 =========  ============  ===========  ================================================
 
-The residuals of a problem are traced once, at one point, and from then on the trace is what is computed. So a `LeastSquares` is a
-value: two are equal when they compute the same, whatever functions it was written in, and a number that a residual reads from
-outside has the value that it had then.
+A `LeastSquares` traces the residuals once, at one point, and computes the trace from then on. A number that a residual
+reads from outside, a global of a notebook for one, keeps the value that it had then. So two of them are equal when they
+compute the same, and whatever is compiled can be kept by them.
 """
 
 import math
@@ -55,13 +55,13 @@ class LeastSquares:
     Raises
     ------
     InputError
-        If network and problem disagree in dimension or outputs, or a residual cannot be computed or returns something else than one
-        real number or a vector of them (`sketchlab.user_code`).
+        If network and problem disagree in dimension or outputs, or for a residual of the wrong kind, see `trace_residual`.
 
     Notes
     -----
-    Made by one trace of each residual, some 20 ms for four conditions. Equal, and with one hash, are those that compute the same:
-    traces, constants in them, weights times measures, network and block; so it may be a static argument of `jax.jit`.
+    Making one traces each residual once: some 20 ms for four conditions. Two are equal if traces, constants in them,
+    weights times measures, network and block are, so each may be a static argument of `jax.jit`. Name, exact solution
+    and points of the problem do not count.
 
     Examples
     --------
@@ -87,10 +87,10 @@ class LeastSquares:
             if asked != given:
                 raise InputError(f"problem {self.problem.name!r} has {name} = {asked}, but the network has {name} = {given}.")
         traces = self._trace(jnp.result_type(float))
-        fingerprints = tuple(trace.fingerprint for trace in traces)
         # Not fields: they follow from the problem.
         object.__setattr__(self, "components", tuple(math.prod(trace.shape) for trace in traces))
         object.__setattr__(self, "_traces", {jnp.result_type(float): traces})
+        fingerprints = tuple(trace.fingerprint for trace in traces)
         object.__setattr__(self, "_value", (fingerprints, tuple(self._factors()), self.network, self.block))
 
     def __eq__(self, other):
@@ -129,7 +129,7 @@ class LeastSquares:
         """Return J held in memory, N P numbers: one reverse pass a row; a product is a matrix product."""
         return from_column_blocks(self.column_blocks(theta, points))
 
-    def column_blocks(self, theta: jax.Array, points: Points) -> list[jax.Array]:
+    def column_blocks(self, theta: jax.Array, points: Points) -> tuple[jax.Array, ...]:
         """Return J in blocks of columns (N, P_i), one for each array of parameters."""
         rows, points = zip(*self.scaled_rows(points), strict=True)
         return derivatives(rows, self.network.unflatten(theta), points)

@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
-from sketchlab.validation import InputError
+from sketchlab.validation import InputError, takes
 
 #: Where the lines of a traceback are that are not the user's.
-LIBRARIES = (str(Path(__file__).parent), "<frozen", *(sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")))
+LIBRARIES = (str(Path(__file__).parent), str(Path(jax.__file__).parents[1]), sysconfig.get_path("stdlib"), "<frozen")
 
 #: What JAX may do with an index before it uses it; the shape of the index does not matter here.
 INDEX_STEPS = {
@@ -79,7 +79,7 @@ def trace_residual(problem, index: int, network, dtype) -> Trace:
     """
     condition = problem.conditions[index]
     name = f"the residual on the {problem.names[index]} of {problem.name!r}"
-    normal = problem.regions[index].normal if getattr(condition, "takes_normal", False) else None
+    normal = problem.regions[index].normal if condition.takes_normal else None
 
     def residual(parameters, x):
         return condition.residual(Ansatz(network, parameters), x, *([normal(x)] if normal else []))
@@ -87,7 +87,7 @@ def trace_residual(problem, index: int, network, dtype) -> Trace:
     _check_arguments(name, condition.residual, ("u", "x", "normal") if normal else ("u", "x"))
     theta, x = (jax.ShapeDtypeStruct((size,), dtype) for size in (network.size, network.dim))
     trace = _trace(name, residual, jax.eval_shape(network.unflatten, theta), x)
-    _check_shape(name, trace.shape, problem.outputs, getattr(condition, "equations", None))
+    _check_shape(name, trace.shape, problem.outputs, condition.equations)
     return trace
 
 
@@ -157,27 +157,21 @@ def _trace(name, function, *arguments):
         # NumPy's numbers have 64 bits, whatever type x has.
         return _as_real(name, value).astype(arguments[-1].dtype)
 
-    jaxpr, value = jax.make_jaxpr(checked, return_shape=True)(*arguments)
-    constants = zip(jaxpr.jaxpr.constvars, jaxpr.consts, strict=True)
-    known = {variable: np.asarray(value) for variable, value in constants if not isinstance(value, jax.core.Tracer)}
-    _check_indices(name, jaxpr.jaxpr, known)
-    return Trace(jaxpr, value.shape)
+    traced, value = jax.make_jaxpr(checked, return_shape=True)(*arguments)
+    # Arrays of NumPy are copied, since their owner may change them.
+    constants = [c if isinstance(c, jax.Array) else np.array(c) for c in traced.consts]
+    known = {v: c for v, c in zip(traced.jaxpr.constvars, constants, strict=True) if not isinstance(c, jax.core.Tracer)}
+    _check_indices(name, traced.jaxpr, known)
+    return Trace(ClosedJaxpr(traced.jaxpr, constants), value.shape)
 
 
 def _check_arguments(name, function, arguments):
-    call = ", ".join(arguments)
-    if not callable(function):
-        raise InputError(f"{name} is {function!r}, not a function: write lambda {call}: ….")
-    try:
-        inspect.signature(function).bind(*arguments)
-    except ValueError:
-        # Some functions that are not written in Python tell nothing.
-        return
-    except TypeError as error:
+    if not takes(function, len(arguments)):
+        call = ", ".join(arguments)
         raise InputError(
-            f"{name} takes {inspect.signature(function)}, but is called with ({call}): take these; x has all coordinates, "
-            "x[0], x[1], …"
-        ) from error
+            f"{name} takes {inspect.signature(function)}, but is called with ({call}): write def f({call}), or lambda {call}: …; "
+            "the coordinates of x are x[0], x[1], …"
+        )
 
 
 def _as_real(name, value):
@@ -206,18 +200,15 @@ def _check_shape(name, shape, outputs, equations):
     if len(shape) > 1 or m == 0:
         raise InputError(f"{name} has shape {shape} at one point: return a scalar, or a vector for several equations.")
     if equations is not None and m != equations:
-        raise InputError(f"{name} returns {_count(m, 'number')} at one point, but equations={equations}.")
+        raise InputError(f"{name} has shape {shape} at one point, but equations={equations}: one of the two is wrong.")
     if equations is None and outputs == 1 and shape == (1,):
         raise InputError(f"{name} has shape (1,) at one point: return a scalar: write x[0] in place of x, or (…)[0].")
     if equations is None and m > outputs:
+        unknowns = "one unknown" if outputs == 1 else f"{outputs} unknowns"
         raise InputError(
-            f"{name} returns {_count(m, 'number')} at one point, the problem has {_count(outputs, 'unknown')}: write "
-            f"x[0], x[1], … in place of x, or, if these are {m} equations, say so with equations={m}."
+            f"{name} returns {m} numbers at one point, the problem has {unknowns}: write x[0], x[1], … in place of x, or, "
+            f"if these are {m} equations, say so with equations={m}."
         )
-
-
-def _count(n, noun):
-    return f"one {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _inner(equation):
@@ -268,12 +259,13 @@ def _picked(primitive, parameters, inputs):
     """List what an equation picks from its first argument by known indices: axis, first entries, number of entries."""
     numbers, found = parameters.get("dimension_numbers"), []
     if primitive == "dynamic_slice":
-        found = list(zip(range(len(inputs) - 1), inputs[1:], parameters["slice_sizes"], strict=True))
+        found = zip(range(len(inputs) - 1), inputs[1:], parameters["slice_sizes"], strict=True)
     elif primitive == "gather" and len(numbers.start_index_map) == 1:
         axis = numbers.start_index_map[0]
         found = [(axis, inputs[1], parameters["slice_sizes"][axis])]
-    elif primitive.startswith("scatter") and numbers.scatter_dims_to_operand_dims == numbers.inserted_window_dims[:1]:
-        found = [(numbers.inserted_window_dims[0], inputs[1], 1)]
+    elif primitive.startswith("scatter") and len(numbers.scatter_dims_to_operand_dims) == 1:
+        # Entries along this axis one by one, not several at once.
+        found = [(axis, inputs[1], 1) for axis in numbers.scatter_dims_to_operand_dims if axis in numbers.inserted_window_dims]
     return [entry for entry in found if entry[1] is not None]
 
 
