@@ -66,7 +66,7 @@ def laplacian(u: Function, axes: Sequence[int] | None = None) -> Function:
     26.0
     """
     axes = _different(axes)
-    return _operator("laplacian", u, lambda x: sum(partial(partial(u, axis), axis)(x) for axis in axes or range(len(x))))
+    return _operator("laplacian", u, lambda x: _total(partial(partial(u, axis), axis)(x) for axis in axes or range(len(x))))
 
 
 def divergence(u: Function, axes: Sequence[int] | None = None) -> Function:
@@ -89,9 +89,14 @@ def divergence(u: Function, axes: Sequence[int] | None = None) -> Function:
                 f"divergence needs a vector field with {entries}, but u(x) has shape {shape}: from a longer vector take a part, "
                 f"divergence(lambda x: u(x)[:{len(chosen)}]{', axes' if axes else ''})."
             )
-        return sum(partial(u, axis)(x)[i] for i, axis in enumerate(chosen))
+        return _total(partial(u, axis)(x)[i] for i, axis in enumerate(chosen))
 
     return _operator("divergence", u, operator)
+
+
+def _total(terms):
+    first, *others = terms
+    return sum(others, first)
 
 
 def _operator(name, u, at_point, rest=""):

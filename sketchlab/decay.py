@@ -93,8 +93,8 @@ def decay_bound(
     weights, biases, amplitudes = _neurons(network, theta, domain)
     check_integer("count", count, 1)
     check_real("weight", weight, 0, np.inf, open_low=True, open_high=True)
-    coefficients = np.asarray(check_array("coefficients", coefficients), float)
-    if coefficients.shape != (3,) or not np.all(np.isfinite(coefficients)):
+    gammas = np.asarray(check_array("coefficients", coefficients), float)
+    if gammas.shape != (3,) or not np.all(np.isfinite(gammas)):
         raise InputError(f"coefficients = {coefficients} are not three numbers (γ₀, γ₁, γ₂) of γ₀ u + γ₁ u' + γ₂ u''.")
     half, middle = domain.lengths[0] / 2, (domain.lower[0] + domain.upper[0]) / 2
     # In t the neuron is tanh(slope t + shift).
@@ -103,17 +103,17 @@ def decay_bound(
     in_t, poles = (np.full(len(slopes), np.inf, complex) for _ in range(2))
     with np.errstate(over="ignore"):
         in_t[steep] = (0.5j * np.pi - shifts[steep]) / slopes[steep]
-    in_t = np.where(in_t.imag < 0, in_t.conj(), in_t)
+    in_t = np.where(np.imag(in_t) < 0, np.conj(in_t), in_t)
     poles[steep] = middle + half * in_t[steep]
     rho = bernstein_parameter(in_t)
 
     def sizes(ellipses, sech):
         reach = abs(middle) + half * (ellipses + 1 / ellipses) / 2
-        return _tangent_bounds(weights[:, None], amplitudes[:, None], reach, sech, np.abs(coefficients))
+        return _tangent_bounds(weights[:, None], amplitudes[:, None], reach, sech, np.abs(gammas))
 
     factor = weight * domain.lengths[0]
     degrees = np.arange(count)
-    constant = np.where(degrees == 0, factor * coefficients[0] ** 2, 0.0)
+    constant = np.where(degrees == 0, factor * gammas[0] ** 2, 0.0)
 
     # From close to the interval to close to the pole.
     fractions = np.geomspace(1e-3, 1, ELLIPSES + 1)[:-1]

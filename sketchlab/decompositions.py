@@ -82,7 +82,11 @@ def _whole(jacobian, state, *, key, decompose):
 
 
 def sketched(
-    rank: int | None = None, *, test_matrix: str = "gaussian", recycle: float = 0.75, power_iterations: int = 0
+    rank: int | None = None,
+    *,
+    test_matrix: str | Callable[..., jax.Array] = "gaussian",
+    recycle: float = 0.75,
+    power_iterations: int = 0,
 ) -> Decomposition:
     """Return the triplets that a random sketch of J sees.
 
@@ -128,7 +132,7 @@ def _sketch_settings(test_matrix, recycle, power_iterations):
     }
 
 
-def _drawing(test_matrix):
+def _drawing(test_matrix) -> Callable[..., Any]:
     return test_matrix if callable(test_matrix) else SKETCHES[test_matrix]
 
 
@@ -166,7 +170,11 @@ class Growth(NamedTuple):
 
 
 def growing(
-    max_rank: int | None = None, *, test_matrix: str = "gaussian", recycle: float = 0.75, power_iterations: int = 0
+    max_rank: int | None = None,
+    *,
+    test_matrix: str | Callable[..., jax.Array] = "gaussian",
+    recycle: float = 0.75,
+    power_iterations: int = 0,
 ) -> Decomposition:
     """Return the triplets of a sketch that finds its rank by itself.
 

@@ -7,7 +7,7 @@ own needs. A *place* names a region of any domain: ``INTERIOR``, ``BOUNDARY`` or
 Points are drawn by numpy and scipy from a seed, outside of compiled code: it is cheap, and JAX has no quasi-random sequences.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
@@ -39,26 +39,41 @@ class Region(Protocol):
         How many different points the region has; None for no limit.
     """
 
-    name: str
-    dim: int
-    codimension: int
-    measure: float
-    capacity: int | None
+    codimension: ClassVar[int]
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - described above, as those below
+
+    @property
+    def dim(self) -> int: ...  # noqa: D102
+
+    @property
+    def measure(self) -> float: ...  # noqa: D102
+
+    @property
+    def capacity(self) -> int | None: ...  # noqa: D102
 
     def sample(self, n: int, *, seed: int, sampler: Sampler) -> np.ndarray:
         """Draw at most `n` points, (m, d); `sampler` draws in the unit cube, see `unit_points`."""
+        ...
 
     def contains(self, x: np.ndarray) -> np.ndarray:
         """Tell which of the points (n, d) belong to the region, up to rounding: (n,) of bool."""
+        ...
 
 
 @runtime_checkable
 class Domain(Region, Protocol):
     """A region of codimension 0 with a boundary, and with the corners (d,) of a box around it, for pictures."""
 
-    boundary: Region
-    lower: tuple[float, ...]
-    upper: tuple[float, ...]
+    @property
+    def boundary(self) -> Region: ...  # noqa: D102
+
+    @property
+    def lower(self) -> Sequence[float]: ...  # noqa: D102
+
+    @property
+    def upper(self) -> Sequence[float]: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -93,7 +108,7 @@ class Face(NamedTuple):
         """Return this face of a box."""
         if not hasattr(domain, "face"):
             raise InputError(f"{type(domain).__name__} has no faces: use sl.boundary(residual), or name one of its regions.")
-        return domain.face(*self)
+        return domain.face(*self)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def uniform(n: int, dim: int, seed: int) -> np.ndarray:
@@ -107,7 +122,8 @@ def sobol(n: int, dim: int, seed: int) -> np.ndarray:
     from scipy.stats import qmc
 
     doublings = int(np.ceil(np.log2(max(n, 1))))
-    return qmc.Sobol(dim, seed=seed).random_base2(doublings)[:n]
+    # `rng=` would draw other points than the same number as `seed=` did.
+    return qmc.Sobol(dim, seed=seed).random_base2(doublings)[:n]  # pyright: ignore[reportCallIssue]
 
 
 def grid(n: int, dim: int, seed: int) -> np.ndarray:
@@ -182,8 +198,8 @@ class Box:
     [[0.25, 10.0], [0.75, 10.0]]
     """
 
-    lower: tuple[float, ...]
-    upper: tuple[float, ...]
+    lower: Sequence[float]
+    upper: Sequence[float]
 
     name: ClassVar[str] = "interior"
     codimension: ClassVar[int] = 0

@@ -31,6 +31,7 @@ def masked(problem: Problem, x: np.ndarray, values) -> np.ndarray:
 
 def exact_values(problem: Problem, x: np.ndarray) -> np.ndarray:
     """Evaluate the known solution at points (n, d): (n,), the first entry of a vector."""
+    assert problem.solution is not None
     return first_output(jax.vmap(problem.solution)(jnp.asarray(x)))
 
 

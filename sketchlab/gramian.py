@@ -155,7 +155,7 @@ class Gramian(NamedTuple):
     @property
     def shape(self) -> tuple[int, int]:
         """(P, P)."""
-        return (self.jacobian.shape[1],) * 2
+        return self.jacobian.shape[1], self.jacobian.shape[1]
 
     def matmat(self, a: jax.Array) -> jax.Array:
         """Return G A: (P, k) -> (P, k), for one product with J and one with Jᵀ; G is not formed."""

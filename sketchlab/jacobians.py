@@ -68,7 +68,8 @@ class Jacobian:
         """Return J A: (P, k) -> (N, k)."""
         check_matrix("A in the product J A", a, self.shape[1])
         ends = np.cumsum([block.shape[1] for block in self.blocks])[:-1]
-        return sum(block @ part for block, part in zip(self.blocks, jnp.split(a, ends), strict=True))
+        first, *others = (block @ part for block, part in zip(self.blocks, jnp.split(a, ends), strict=True))
+        return sum(others, first)
 
     def rmatmat(self, b: jax.Array) -> jax.Array:
         """Return JᵀB: (N, k) -> (P, k)."""

@@ -64,4 +64,5 @@ def fit_decay(spectrum: Spectrum) -> Decay:
         misfit = np.sqrt(np.mean((values - slope * abscissa - intercept) ** 2)) / np.log(10)
         fits[law] = float(-slope), float(np.exp(intercept)), float(misfit)
     law, other = sorted(fits, key=lambda name: fits[name][2])
-    return Decay(law, *fits[law], fits[other][2])
+    rate, constant, error = fits[law]
+    return Decay(law, rate, constant, error, fits[other][2])

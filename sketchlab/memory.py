@@ -22,9 +22,9 @@ FIT = 0.8
 SKETCH_COPIES, SPARE_COLUMNS = 12, 16
 
 
-def default_device() -> jax.Device:
+def default_device():
     """Return the device that JAX computes on unless told otherwise; `jax_default_device` may name a platform."""
-    device = jax.config.jax_default_device
+    device = jax.config.read("jax_default_device")
     if device is None or isinstance(device, str):
         return jax.devices(device)[0]
     return device
@@ -94,7 +94,7 @@ def compiler_options(block: int | None) -> dict[str, str] | None:
 def bytes_of(compiled: jax.stages.Compiled) -> int:
     """Return the bytes that a compiled function allocates, by the compiler's account: LAPACK's workspace is not in it."""
     analysis = compiled.memory_analysis()
-    return analysis.temp_size_in_bytes + analysis.output_size_in_bytes
+    return analysis.temp_size_in_bytes + analysis.output_size_in_bytes  # pyright: ignore[reportOptionalMemberAccess]
 
 
 @functools.cache

@@ -202,9 +202,9 @@ class MLP:
 
         Embedding a direction v in the parameters keeps its tangent function ∂u/∂θ · v, too.
         """
-        pieces, theta = [], np.asarray(theta)
+        pieces, rest = [], np.asarray(theta)
         for (rows, columns), (more_rows, more_columns) in zip(self.layers, wider.layers, strict=True):
-            weights, biases, theta = np.split(theta, [rows * columns, rows * (columns + 1)])
+            weights, biases, rest = np.split(rest, [rows * columns, rows * (columns + 1)])
             padding = (0, more_rows - rows), (0, more_columns - columns)
             pieces += [np.pad(weights.reshape(rows, columns), padding).ravel(), np.pad(biases, padding[0])]
         return np.concatenate(pieces)

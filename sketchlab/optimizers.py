@@ -120,32 +120,47 @@ def _transformation(name, **settings):
     return optax.adam(settings["learning_rate"]) if name == "adam" else optax.lbfgs(memory_size=settings["memory"])
 
 
+class OptaxState(NamedTuple):
+    """State of a baseline: `inner`, of its optax transformation; `seen` (conditions,) tells the points it saw from others."""
+
+    inner: Any
+    seen: jax.Array
+
+
+def _tell(points):
+    return jnp.stack([jnp.sum(x) for x in points])
+
+
 def _first_optax_state(least_squares, theta, points, *, key, name, **settings):
     # Naming the dtype makes every number of the state strongly typed, as a step returns it: else a second compilation follows.
-    state = _transformation(name, **settings).init(theta)
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), state)
+    inner = _transformation(name, **settings).init(theta)
+    return OptaxState(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), inner), _tell(points))
 
 
 def _take_adam_step(least_squares, theta, state, points, *, key, **settings):
     loss, gradient = jax.value_and_grad(least_squares.loss)(theta, points)
-    updates, new = _transformation(**settings).update(gradient, state, theta)
-    return _take(theta, state, updates, new, loss, jnp.isfinite(loss) & jnp.all(jnp.isfinite(gradient)))
+    updates, new = _transformation(**settings).update(gradient, state.inner, theta)
+    return _take(theta, points, state, updates, new, loss, jnp.isfinite(loss) & jnp.all(jnp.isfinite(gradient)))
 
 
 def _take_lbfgs_step(least_squares, theta, state, points, *, key, **settings):
     def loss_at(parameters):
         return least_squares.loss(parameters, points)
 
-    loss, gradient = optax.value_and_grad_from_state(loss_at)(theta, state=state)
-    updates, new = _transformation(**settings).update(gradient, state, theta, value=loss, grad=gradient, value_fn=loss_at)
+    # Loss and gradient that the line search left behind are of the points that it saw: an infinite one is evaluated anew.
+    kept = jnp.where(jnp.all(_tell(points) == state.seen), optax.tree.get(state.inner, "value"), jnp.inf)
+    inner = optax.tree.set(state.inner, value=kept)
+    loss, gradient = optax.value_and_grad_from_state(loss_at)(theta, state=inner)
+    updates, new = _transformation(**settings).update(gradient, inner, theta, value=loss, grad=gradient, value_fn=loss_at)
     finite = jnp.isfinite(loss) & jnp.all(jnp.isfinite(gradient))
-    return _take(theta, state, updates, new, optax.tree.get(new, "value"), finite)
+    return _take(theta, points, state, updates, new, optax.tree.get(new, "value"), finite)
 
 
-def _take(theta, state, updates, new, loss, finite):
+def _take(theta, points, state, updates: Any, new, loss, finite):
     """Take the step of an optax transformation, unless it is non-finite: that must leave nothing in the state either."""
     accepted = finite & jnp.all(jnp.isfinite(updates))
     update = jnp.where(accepted, updates, 0)
+    new = OptaxState(new, _tell(points))
     new = jax.tree.map(lambda after, before: jnp.where(accepted, after, before), new, state)
     return theta + update, new, _first_order_info(loss, update, accepted, finite)
 
@@ -198,13 +213,14 @@ def natural_gradient(
     >>> len(run.history)
     5
     """
-    parts = {
-        "decomposition": check_instance("decomposition", decomposition or exact(), Decomposition, "sl.exact() or sl.sketched(k)"),
-        "search": check_instance("search", search or damping_path(), Search, "sl.damping_path() or sl.step_grid()"),
-    }
+    decomposition = exact() if decomposition is None else decomposition
+    search = damping_path() if search is None else search
+    check_instance("decomposition", decomposition, Decomposition, "sl.exact() or sl.sketched(rank)")
+    check_instance("search", search, Search, "sl.damping_path() or sl.step_grid()")
+    parts = {"decomposition": decomposition, "search": search}
     settings = parts | {"momentum": check_real("momentum", momentum, 0, 1, open_high=True)}
-    adapt = None if parts["decomposition"].adapt is None else Bound(_adapt, decomposition=parts["decomposition"])
-    name = SHORT_NAMES.get(parts["decomposition"].name, parts["decomposition"].name)
+    adapt = None if decomposition.adapt is None else Bound(_adapt, decomposition=decomposition)
+    name = SHORT_NAMES.get(decomposition.name, decomposition.name)
     return Optimizer(name, Bound(_first_state, **parts), Bound(_step, **settings), settings, adapt)
 
 
@@ -257,7 +273,7 @@ def sketched_natural_gradient(
     rank: int | Literal["auto"] | None = None,
     *,
     preset: str = "best",
-    test_matrix: str = "gaussian",
+    test_matrix: str | Callable[..., jax.Array] = "gaussian",
     recycle: float | None = None,
     power_iterations: int = 0,
     momentum: float | None = None,

@@ -31,7 +31,8 @@ def orthonormalize(a: jax.Array, *, key) -> tuple[jax.Array, jax.Array]:
     2022 (arXiv 2210.09953); Higgins, Szyld, Boman, Yamazaki 2023 (arXiv 2309.05868).
     """
     if len(a) < TALL or 4 * a.shape[1] > BUCKETS:
-        return tuple(jnp.linalg.qr(a))
+        basis, triangle = jnp.linalg.qr(a)
+        return basis, triangle
     bucket_key, mixing_key = jax.random.split(key)
     # Twice the buckets, and half of them taken negative: a random sign for every row that leaves A as it is.
     buckets = jax.ops.segment_sum(a, jax.random.randint(bucket_key, (len(a),), 0, 2 * BUCKETS), 2 * BUCKETS)

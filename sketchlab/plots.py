@@ -146,7 +146,7 @@ def plot_eigenfunctions(
         figure, grid = plt.subplots(rows, columns, layout="constrained", squeeze=False, figsize=(3.2 * columns, 2.7 * rows))
         for unused in grid.ravel()[len(indices) :]:
             unused.remove()
-        axes = grid.ravel()[: len(indices)]
+        axes = list(grid.ravel()[: len(indices)])
         figure.suptitle("Eigenfunctions of the Gramian")
     for ax, index, value in zip(axes, indices, values.T, strict=True):
         title, value = f"i = {index}, λ = {float(spectrum.eigenvalues[index - 1]):.0e}", masked(problem, x, value)

@@ -62,7 +62,7 @@ class Condition:
 
     def on(self, domain: Domain) -> Region:
         """Return the region of a domain where the condition holds."""
-        return self.region.of(domain) if hasattr(self.region, "of") else self.region
+        return self.region if isinstance(self.region, Region) else self.region.of(domain)
 
 
 def interior(residual: Residual, weight: float = 1.0, equations: int | None = None) -> Condition:

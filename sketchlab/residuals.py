@@ -20,7 +20,8 @@ compute the same, and whatever is compiled can be kept by them.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +33,7 @@ from sketchlab.problems import Problem
 from sketchlab.user_code import trace_residual
 from sketchlab.validation import InputError, check_integer
 
-Points = tuple[jax.Array, ...]
+Points = tuple[Any, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +79,9 @@ class LeastSquares:
     problem: Problem
     network: MLP
     block: int | None = None
+    components: tuple[int, ...] = field(init=False, repr=False)
+    _traces: dict = field(init=False, repr=False)
+    _value: tuple = field(init=False, repr=False)
 
     def __post_init__(self):
         if self.block is not None:
@@ -87,7 +91,6 @@ class LeastSquares:
             if asked != given:
                 raise InputError(f"problem {self.problem.name!r} has {name} = {asked}, but the network has {name} = {given}.")
         traces = self._trace(jnp.result_type(float))
-        # Not fields: they follow from the problem.
         object.__setattr__(self, "components", tuple(math.prod(trace.shape) for trace in traces))
         object.__setattr__(self, "_traces", {jnp.result_type(float): traces})
         fingerprints = tuple(trace.fingerprint for trace in traces)

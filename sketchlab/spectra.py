@@ -7,7 +7,7 @@ end in one compiled function, which is kept for as long as the problem computes 
 import functools
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -127,7 +127,8 @@ def survey(
         raise InputError(f"sketch = {sketch!r} contains no smaller sketches: use one of {', '.join(NESTED)}.")
     start = Setup(problem, network, **options)
     task = _Task(bool(full), largest_rank, None, draw, check_power_iterations(power_iterations))
-    return Survey(*_compute(start.least_squares, *_given(start, theta), task))
+    found: Any = _compute(start.least_squares, *_given(start, theta), task)
+    return Survey(*found)
 
 
 def jacobian(problem: Problem, network: MLP, theta=None, **options) -> Jacobian:
@@ -268,14 +269,14 @@ def _compile(least_squares, shapes, dtype, task):
     theta = jax.ShapeDtypeStruct((least_squares.network.size,), dtype)
     points = tuple(jax.ShapeDtypeStruct(shape, dtype) for shape in shapes)
     compute = jax.jit(lambda theta, points, key: task.perform(least_squares.linearize(theta, points), key))
-    options = compiler_options(least_squares.block) or {}
+    options: dict[str, Any] = dict(compiler_options(least_squares.block) or {})
     if task.full and task.rank is not None:
         # A survey is for explorers, run once or twice at each setting: a quick compilation is worth more than a fast program.
         options |= {"xla_backend_optimization_level": 0}
     compiled = compute.lower(theta, points, jax.eval_shape(lambda: jax.random.key(0))).compile(options)
     # LAPACK's divide and conquer works in another 4 min(N, P)² numbers.
     workspace = 4 * min(least_squares.rows(points), theta.size) ** 2 * dtype.itemsize if task.full else 0
-    return compiled, bytes_of(compiled) + compiled.memory_analysis().argument_size_in_bytes + workspace
+    return compiled, bytes_of(compiled) + compiled.memory_analysis().argument_size_in_bytes + workspace  # pyright: ignore[reportOptionalMemberAccess]
 
 
 _column_blocks = jax.jit(LeastSquares.column_blocks, static_argnums=0)

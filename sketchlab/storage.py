@@ -77,7 +77,7 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
         saved = json.loads(str(arrays.pop("json")))
         theta = arrays.pop("theta")
         state, points = _numbered(arrays, "state"), _numbered(arrays, "points")
-        history = History(**{"relative_error": None} | arrays)
+        history = History(arrays.pop("loss"), arrays.pop("relative_error", None), **arrays)
         described, stop_reason, settings = saved["problem"], saved["stop_reason"], saved["settings"]
         kept_network = saved["network"]
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -128,7 +128,7 @@ def _as_text(value):
 def _describe_problem(problem):
     return {
         "name": problem.name,
-        "origin": problem.origin and _described(lambda: list(problem.origin)),
+        "origin": _described(lambda: problem.origin and list(problem.origin)),
         "weights": [condition.weight for condition in problem.conditions],
         "regions": problem.names,
         "dim": problem.dim,
@@ -165,7 +165,7 @@ def _problem(described, given):
     for key, value in (("dim", given.dim), ("outputs", given.outputs), ("regions", given.names)):
         same = same and described.get(key, value) == value
     if "format" not in described and given.origin is not None and origin is not None:
-        same = same and _described(lambda: list(given.origin)) == origin
+        same = same and _described(lambda: given.origin and list(given.origin)) == origin
     if not same:
         made = "" if origin is None else f", made with {origin[1]}"
         raise InputError(f"the run is of {name!r}{made}, not of {given.name!r} as given: give the problem that was saved.")

@@ -249,8 +249,9 @@ class Trainer:
 
     def go_on_from(self, run: Run) -> None:
         """Take the place that a run had reached: its parameters, optimizer's state, points and records."""
-        structure = jax.tree.structure(self.state)
-        state = jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in run.state])
+        if run.state is None:
+            raise InputError("the run does not say what its optimizer remembers: it cannot go on.")
+        state = jax.tree.unflatten(jax.tree.structure(self.state), [jnp.asarray(leaf) for leaf in run.state])
         points = self._placed(as_arrays(run.points, self.dtype))
         records = tuple(run.history.records())
         theta = self._replicated(jnp.asarray(run.theta))
@@ -334,6 +335,7 @@ class Trainer:
         return jax.device_put(tree, jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec()))
 
     def _resample(self, number):
+        assert self.resampling is not None
         drawn = self.resampling.draw(
             self.problem,
             self.setup.points,
@@ -346,6 +348,7 @@ class Trainer:
     def _compare_with_solution(self):
         problem, evaluate = self.setup.problem, solve(self.network)
         x = jnp.asarray(held_out_points(problem), self.dtype)
+        assert problem.solution is not None
         exact = np.asarray(jax.vmap(problem.solution)(x))
         if not np.all(np.isfinite(exact)):
             where = np.asarray(x)[np.argmin(np.isfinite(exact).reshape(len(x), -1).all(axis=1))]

@@ -6,6 +6,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -126,6 +127,7 @@ def resume(
     limits = _checked_limits(**{name: asked[name] if value is None else value for name, value in given.items()})
     if limits["steps"] <= len(run.history):
         raise InputError(f"the run has taken its {len(run.history)} steps: ask for more in all, as steps={2 * len(run.history)}.")
+    own = _own(asked, "sampler", SAMPLERS, options) | _own(asked, "resampling", RESAMPLINGS, options)
     trainer = Trainer(
         run.problem,
         run.network,
@@ -134,13 +136,13 @@ def resume(
         seed=settings["seed"],
         dtype=settings["dtype"],
         block=settings["block"],
-        **_own(asked, "sampler", SAMPLERS, options) | _own(asked, "resampling", RESAMPLINGS, options),
+        **own,
     )
     trainer.go_on_from(run)
     return _drive(trainer, limits, callbacks, progress, path, every)
 
 
-def _own(asked, name, catalogue, options):
+def _own(asked, name, catalogue, options) -> dict[str, Any]:
     """Return a sampler or resampling that is given, or else the one that a file names."""
     written = asked[name]
     if name in options or written is None:
@@ -195,7 +197,7 @@ def _drive(trainer, limits, callbacks, progress, checkpoint, every):
         reason = "interrupted"
     except Exception as error:
         reason = "error"
-        error.run = reached("error")
+        error.run = reached("error")  # pyright: ignore[reportAttributeAccessIssue]
         error.add_note(f"{len(trainer.records)} steps were taken: they are in the attribute run of this exception.")
         raise
     finally:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from sketchlab.validation import InputError, takes
@@ -160,7 +161,7 @@ def _trace(name, function, *arguments):
     traced, value = jax.make_jaxpr(checked, return_shape=True)(*arguments)
     # Arrays of NumPy are copied, since their owner may change them.
     constants = [c if isinstance(c, jax.Array) else np.array(c) for c in traced.consts]
-    known = {v: c for v, c in zip(traced.jaxpr.constvars, constants, strict=True) if not isinstance(c, jax.core.Tracer)}
+    known = {v: c for v, c in zip(traced.jaxpr.constvars, constants, strict=True) if not isinstance(c, Tracer)}
     _check_indices(name, traced.jaxpr, known)
     return Trace(ClosedJaxpr(traced.jaxpr, constants), value.shape)
 
@@ -222,7 +223,7 @@ def _referred(jaxpr):
     found = []
     for value in getattr(jaxpr, "consts", ()):
         # A tracer belongs to a computation around this one, and has no value yet.
-        traced = isinstance(value, jax.core.Tracer)
+        traced = isinstance(value, Tracer)
         found.append(id(value) if traced else (str(value.dtype), value.shape, np.asarray(value).tobytes()))
     for equation in jaxpr.eqns:
         found += [value.callback_func for value in equation.params.values() if hasattr(value, "callback_func")]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from numbers import Integral, Real
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -44,7 +45,7 @@ class Catalogue(dict[str, Callable]):
 def check_integer(name: str, value, low: int, high: int | None = None) -> int:
     """Return `value` as an int if it is a whole number in [low, high], else raise `InputError`."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < low or (high is not None and value > high):
+    if not whole or int(value) < low or (high is not None and int(value) > high):
         limits = f"of at least {low}" if high is None else f"between {low} and {high}"
         raise InputError(f"{name} = {value!r} is not a whole number {limits}.")
     return int(value)
@@ -54,7 +55,8 @@ def check_real(name: str, value, low: float, high: float, *, open_low=False, ope
     """Return `value` as a float if it lies between `low` and `high`, else raise `InputError`."""
     number = isinstance(value, Real) and not isinstance(value, bool)
     # Written so that NaN, for which every comparison is false, is refused too.
-    inside = number and (low < value if open_low else low <= value) and (value < high if open_high else value <= high)
+    real = float(value) if number else float("nan")
+    inside = (low < real if open_low else low <= real) and (real < high if open_high else real <= high)
     if not inside:
         brackets = "(" if open_low else "[", ")" if open_high else "]"
         raise InputError(f"{name} = {value!r} is not a number in {brackets[0]}{low:g}, {high:g}{brackets[1]}.")
@@ -125,6 +127,6 @@ def check_jacobian(jacobian):
 def check_key(key):
     """Return `key` if it is a random key of JAX, else raise `InputError`."""
     dtype = getattr(key, "dtype", None)
-    if dtype is None or not (jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key) or dtype == np.uint32):
+    if dtype is None or not (jnp.issubdtype(dtype, jax.dtypes.prng_key) or dtype == np.uint32):
         raise InputError(f"key = {key!r} is no random key: use jax.random.key(0), with any whole number in place of 0.")
     return key

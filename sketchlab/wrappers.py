@@ -169,7 +169,7 @@ class Hard(_Wrapper):
     distance: Function
 
     #: Functions cannot be written to a file.
-    settings = None
+    settings = None  # pyright: ignore[reportAssignmentType]
 
     def __post_init__(self):
         super().__post_init__()

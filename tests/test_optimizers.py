@@ -5,6 +5,7 @@ import pickle
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import sketchlab as sl
@@ -330,6 +331,22 @@ def test_what_an_optimizer_hands_over_to_the_next(small):
     moments = carried_over(sl.adam(), jax.tree.map(jnp.ones_like, first(sl.adam())), sl.adam(learning_rate=0.1), first(sl.adam()))
     assert all(jnp.all(leaf == 1) for leaf in jax.tree.leaves(moments))
     assert jax.tree.structure(carried_over(path, state, sl.lbfgs(), first(sl.lbfgs()))) == jax.tree.structure(first(sl.lbfgs()))
+
+
+def test_lbfgs_forgets_the_loss_of_other_points(small):
+    least_squares, theta, points = small
+    optimizer, step = compiled("lbfgs")
+    _, state, _ = step(least_squares, theta, optimizer.init(least_squares, theta, points, key=KEY), points, key=KEY)
+    others = tuple(jnp.asarray(x) for x in least_squares.problem.sample(40, seed=9))
+    fresh = state.inner, optimizer.init(least_squares, theta, others, key=KEY).inner
+    expected = optax.tree.get(fresh[1], "value"), jax.grad(least_squares.loss)(theta, others)
+    assert not jnp.isfinite(expected[0])
+    new, _, info = step(least_squares, theta, state, others, key=KEY)
+    # Down along the gradient at these points, to a loss at these points.
+    assert (new - theta) @ expected[1] < 0
+    assert info.loss == pytest.approx(float(least_squares.loss(new, others)), rel=1e-9) and info.loss < least_squares.loss(
+        theta, others
+    )
 
 
 @pytest.mark.parametrize("name, most", [("adam", 1), ("lbfgs", 2)])

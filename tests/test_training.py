@@ -362,9 +362,7 @@ def test_switching_keeps_parameters_and_what_states_have_in_common(problem, netw
 
 
 def test_after_a_step_grid_the_damping_path_moves_again():
-    trainer = sl.Trainer(
-        sl.PROBLEMS["poisson_1d"](), sl.MLP(1, 8, 1), sl.natural_gradient(search=sl.step_grid()), points=40
-    )
+    trainer = sl.Trainer(sl.PROBLEMS["poisson_1d"](), sl.MLP(1, 8, 1), sl.natural_gradient(search=sl.step_grid()), points=40)
     for _ in range(3):
         trainer.step()
     trainer.switch(sl.natural_gradient())
