@@ -211,5 +211,5 @@ def kernel_spectrum(jacobian: Jacobian) -> Spectrum:
     # Asked this way round, NaN is not taken for noise: a spectrum of a J with NaN is NaN.
     singular_values = jnp.where(noise, 0, jnp.sqrt(jnp.abs(eigenvalues)))
     inverse = jnp.where(noise, 0, 1 / jnp.where(noise, 1, singular_values))
-    left = jnp.where(noise, 0, left)
-    return Spectrum(singular_values, left, (matrix.T @ left) * inverse, route="dual", squared=True)
+    left = jnp.where(noise[None], 0, left)
+    return Spectrum(singular_values, left, (matrix.T @ left) * inverse[None], route="dual", squared=True)

@@ -32,6 +32,11 @@ def nothing_on_disk(monkeypatch):
     monkeypatch.setenv("SKETCHLAB_CACHE", "off")
 
 
+@pytest.fixture(autouse=True)
+def strict_promotion():
+    """Explorers run as in a notebook."""
+
+
 @pytest.fixture
 def made():
     """Make explorers that are closed after the test."""
@@ -44,6 +49,22 @@ def made():
     yield make
     for explorer in explorers:
         explorer.close()
+
+
+@pytest.fixture(scope="class")
+def explorer(name):
+    """One explorer of a name for all tests that only look at it, or that leave it as usable as they found it."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SKETCHLAB_CACHE", "off")
+        explorer = EXPLORERS[name](**SMALL[name])
+    yield explorer
+    explorer.close()
+
+
+async def piece_in_hand(explorer):
+    """Wait until the piece in hand has ended, and has been shown."""
+    await asyncio.get_running_loop().run_in_executor(explorer._background._thread, lambda: None)
+    await asyncio.sleep(0)
 
 
 def test_importing_the_package_loads_neither_plots_nor_widgets():
@@ -59,10 +80,9 @@ def test_importing_the_explorers_leaves_every_module_importable():
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("name", EXPLORERS)
+@pytest.mark.parametrize("name", EXPLORERS, scope="class")
 class TestEveryExplorer:
-    def test_is_made_in_one_line_and_has_pictures(self, made, name):
-        explorer = made(name)
+    def test_is_made_in_one_line_and_has_pictures(self, explorer, name):
         assert explorer.error is None and explorer.state == "idle"
         assert explorer.title in explorer.widget.children[0].value and explorer.look_for in explorer.widget.children[0].value
         if name == "race":
@@ -70,13 +90,12 @@ class TestEveryExplorer:
         assert explorer.figures and all(figure.layout.title.text for figure in explorer.figures)
         assert all(axis.title.text for figure in explorer.figures for axis in (figure.layout.xaxis,))
 
-    def test_every_control_has_a_name_and_a_keyboard_box(self, made, name):
-        for control in made(name).controls.values():
+    def test_every_control_has_a_name_and_a_keyboard_box(self, explorer, name):
+        for control in explorer.controls.values():
             box = getattr(control, "box", control.widget)
             assert box.description == control.label and box.tooltip
 
-    def test_settings_and_code_bring_it_back(self, made, name):
-        explorer = made(name)
+    def test_settings_and_code_bring_it_back(self, explorer, name):
         again = from_settings(explorer.settings)
         assert again.settings == explorer.settings
         once_more = eval(explorer.code, {"sl": sl})
@@ -85,8 +104,7 @@ class TestEveryExplorer:
         again.close()
         once_more.close()
 
-    def test_saves_figures_and_numbers(self, made, name, tmp_path):
-        explorer = made(name)
+    def test_saves_figures_and_numbers(self, explorer, name, tmp_path):
         if name in RUNNING:
             explorer.run_sync(2)
         files = explorer.save_figure(tmp_path / "picture")
@@ -97,8 +115,7 @@ class TestEveryExplorer:
         assert str(file) in explorer.status.value
         assert sorted(path.name for path in tmp_path.iterdir()) == ["numbers.npz", "picture.pdf", "picture.png"]
 
-    def test_a_file_that_cannot_be_written_is_said(self, made, name, tmp_path, monkeypatch):
-        explorer = made(name)
+    def test_a_file_that_cannot_be_written_is_said(self, explorer, name, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         with pytest.raises(sl.InputError, match="cannot write"):
             explorer.save_run(tmp_path / "missing" / "numbers")
@@ -107,8 +124,7 @@ class TestEveryExplorer:
         assert isinstance(explorer.error, sl.InputError) and "cannot write" in explorer.status.value
         assert list(tmp_path.iterdir()) == []
 
-    def test_what_is_not_there_is_refused_by_name(self, made, name):
-        explorer = made(name)
+    def test_what_is_not_there_is_refused_by_name(self, explorer, made, name):
         with pytest.raises(sl.InputError, match="no control 'wdith': use"):
             explorer.set(wdith=8)
         with pytest.raises(sl.InputError, match="seed|scale|points"):
@@ -388,18 +404,16 @@ def test_run_pause_step_and_reset_on_an_event_loop():
         click["run"]()
         click["pause"]()
         assert explorer.state == "paused"
-        while explorer._background.running:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)
+        await piece_in_hand(explorer)
         click["run"]()
         while not (explorer.trainer and len(explorer.trainer.records) >= 5):
             assert explorer.error is None
             await asyncio.sleep(0.01)
         assert explorer.state == "running"
         click["pause"]()
-        await asyncio.sleep(0.3)
+        await piece_in_hand(explorer)
         paused_at = len(explorer.trainer.records)
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.1)
         assert len(explorer.trainer.records) == paused_at < 2000 and explorer.state == "paused"
         # Steps that are asked for while one is in hand add up.
         for _ in range(3):
@@ -415,7 +429,7 @@ def test_run_pause_step_and_reset_on_an_event_loop():
         await asyncio.sleep(0.2)
         explorer.set(width=5)
         explorer.reset()
-        await asyncio.sleep(3)
+        await piece_in_hand(explorer)
         assert explorer.trainer is None and explorer.network.width == 5
         explorer.step()
         while explorer._background.running:
