@@ -139,7 +139,7 @@ class Trainer:
         theta = self.setup.theta(seed) if self._first_theta is None else self._first_theta
         problem = _weigh(self._boundary_weight, replace(self.setup.least_squares, block=self._block), theta, points)
         self.least_squares = LeastSquares(problem, self.setup.network, self._block)
-        self.optimizer = self._first_optimizer
+        self.optimizer, self._switched_after = self._first_optimizer, 0
         self.reached = Reached(self._replicated(theta), None, points, (), 0.0)
         self.reached = self.reached._replace(state=self._first_state())
         self._compile()
@@ -246,6 +246,7 @@ class Trainer:
             self.optimizer = former
             raise
         self.reached = self.reached._replace(state=carried_over(former, self.state, optimizer, first))
+        self._switched_after = len(self.records)
 
     def go_on_from(self, run: Run) -> None:
         """Take the place that a run had reached: its parameters, optimizer's state, points and records."""
@@ -275,8 +276,8 @@ class Trainer:
     @property
     def ended(self) -> str | None:
         """The stop reason, an entry of `STOP_REASONS`, where going on makes no sense; else None."""
-        # Points that are drawn anew may help: they get their chance.
-        return why_ended(self.records, STALLED + (0 if self.resampling is None else self.resampling.period))
+        # Another optimizer, or points that are drawn anew, may help: they get their chance.
+        return why_ended(self.records[self._switched_after :], STALLED + (0 if self.resampling is None else self.resampling.period))
 
     def spectrum(self) -> Spectrum:
         """Compute the full spectrum of J at the current parameters."""

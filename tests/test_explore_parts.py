@@ -14,12 +14,11 @@ import matplotlib
 import numpy as np
 import pytest
 
-from sketchlab import MLP, PROBLEMS, InputError
+from sketchlab import MLP, PROBLEMS, Hard, InputError, Periodic
 from sketchlab.explore import live, page
 from sketchlab.explore.background import Background, Throttle
 from sketchlab.explore.controls import Choice, Number, Words
-from sketchlab.explore.explorer import ProblemChoice
-from sketchlab.explore.optimizer_text import read_optimizer
+from sketchlab.explore.explorer import NetworkChoice, ProblemChoice
 
 # Controls
 
@@ -78,13 +77,46 @@ def test_a_problem_of_ones_own_is_spelled_as_the_notebook_calls_it(monkeypatch):
     mine = dataclasses.replace(PROBLEMS["heat_1d"](), name="my problem")
     assert ProblemChoice(mine).spelled == "my_problem"
     notebook = types.SimpleNamespace(user_ns={"other": 1, "_": mine, "bar": mine})
-    monkeypatch.setattr("sketchlab.explore.explorer.get_ipython", lambda: notebook)
+    monkeypatch.setattr("sketchlab.explore.controls.get_ipython", lambda: notebook)
     assert ProblemChoice(mine).spelled == "bar"
 
 
-def test_the_same_text_is_the_same_optimizer():
-    assert read_optimizer("sngd(rank=80)") is read_optimizer(" sngd( rank = 80 ) ")
-    assert read_optimizer('engd(search="step grid")').name == read_optimizer("engd").name == "engd"
+@pytest.mark.parametrize(
+    ("name", "spelled"), [("2d heat", "problem"), ("class", "problem"), ("u²", "problem"), ("Δu = 1", "Δu___1")]
+)
+def test_a_problem_of_any_name_is_spelled_in_python(name, spelled):
+    assert ProblemChoice(dataclasses.replace(PROBLEMS["heat_1d"](), name=name)).spelled == spelled
+
+
+def test_a_problem_of_ones_own_is_not_taken_for_that_of_the_catalogue():
+    mine = dataclasses.replace(PROBLEMS["poisson_1d"](), name="heat_1d")
+    choice = ProblemChoice(mine)
+    assert choice.problem is mine and choice.check(mine) == choice.value == "heat_1d (own)"
+    choice.value = "heat_1d"
+    assert choice.problem.dim == 2
+    with pytest.raises(InputError, match=r"problem = 'heat_1d \(own\)' is not on the control"):
+        ProblemChoice("heat_1d (own)")
+    with pytest.raises(InputError, match="is not on the control"):
+        choice.check(PROBLEMS["poisson_2d"]())
+    with pytest.raises(InputError, match="problem = 3 is no Problem: give a name"):
+        ProblemChoice(3)
+
+
+def test_networks_are_usual_ones_or_ones_own(monkeypatch):
+    problem = PROBLEMS["heat_1d"]()
+    assert NetworkChoice().network(problem, 8, 1) == MLP(2, 8, 1) and NetworkChoice("periodic").spelled == "'periodic'"
+    assert NetworkChoice("periodic").network(problem, 8, 1) == Periodic(MLP(3, 8, 1), (1.0, None))
+    own = Periodic(MLP(3, 5, 1), (1.0, None))
+    choice = NetworkChoice(own)
+    assert choice.network(problem, 8, 1) is own and choice.value == "Periodic" and choice.spelled == "network"
+    assert NetworkChoice(choice.written).network(problem, 8, 1) == own
+    choice.value = "mlp"
+    assert choice.network(problem, 8, 1) == MLP(2, 8, 1) and choice.spelled == "'mlp'"
+    hard = Hard(MLP(2, 5, 1), None, lambda x: x[0])
+    monkeypatch.setattr("sketchlab.explore.controls.get_ipython", lambda: types.SimpleNamespace(user_ns={"ansatz": hard}))
+    assert NetworkChoice(hard).written == "Hard" and NetworkChoice(hard).spelled == "ansatz"
+    with pytest.raises(InputError, match="lacks init"):
+        NetworkChoice(3)
 
 
 # Work in the background

@@ -1,20 +1,26 @@
 """Every explorer by its synchronous twin: what a hand would do, without a browser."""
 
 import asyncio
+import dataclasses
+import html
 import subprocess
 import sys
+import threading
 import warnings
 
 import numpy as np
 import pytest
+import traitlets
 from ipywidgets.widgets.widget import _instances
-from oracles import cauchy_riemann
+from oracles import cauchy_riemann, robin_on_a_disk
 
 import sketchlab as sl
 from sketchlab.explore import EXPLORERS, from_settings
 from sketchlab.explore.decay_explorer import OPERATORS
 from sketchlab.explore.equation_explorer import TEMPLATE
 from sketchlab.explore.scaling_explorer import ROUTES
+from sketchlab.history import STOP_REASONS
+from sketchlab.trainer import compiled_step
 
 SMALL = {
     "spectrum": {"width": 8, "depth": 1, "points": 60, "rank": 10},
@@ -289,13 +295,11 @@ def test_structure_applies_on_reset(made):
 
 def test_reset_with_the_same_structure_repeats_the_run_without_compiling(made):
     explorer = made("training").run_sync(3)
-    trainer, first = explorer.trainer, explorer.trainer.records
-    compiled = explorer.trainer.compile_seconds
+    first, compiled = explorer.trainer.records, compiled_step.cache_info().misses
     explorer.reset()
     assert explorer.trainer is None and explorer.convergence_figure.data[0].x == ()
     explorer.run_sync(3)
-    assert explorer.trainer is trainer
-    assert explorer.trainer.compile_seconds == compiled
+    assert compiled_step.cache_info().misses == compiled
     assert [record.loss for record in explorer.trainer.records] == [record.loss for record in first]
 
 
@@ -315,8 +319,13 @@ def test_a_training_rank_above_the_points_moves_and_says_so(made):
 
 def test_a_saved_training_run_loads(made, tmp_path):
     explorer = made("training").run_sync(2)
-    run = sl.load(explorer.save_run(tmp_path / "run"))
+    file = explorer.save_run(tmp_path / "run.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["run.npz"]
+    run = sl.load(file)
     assert len(run.history) == 2 and np.array_equal(run.theta, explorer.trainer.theta)
+    longer = sl.resume(file, steps=3, progress=False)
+    assert longer.history.loss[-1] == explorer.run_sync(1).trainer.records[-1].loss
+    assert [path.name for path in explorer.save_figure(str(tmp_path / "picture.png"))] == ["picture.png", "picture.pdf"]
 
 
 def test_reset_after_another_rank_trains_with_what_the_controls_say(made):
@@ -343,14 +352,14 @@ def test_another_seed_on_an_uneven_box(made):
 
 def test_a_step_that_does_not_fit_into_memory_is_refused(made, monkeypatch):
     explorer = made("training")
-    monkeypatch.setattr("sketchlab.training.memory_at_hand", lambda: 1000)
+    monkeypatch.setattr("sketchlab.trainer.memory_at_hand", lambda: 1000)
     explorer.run()
     assert isinstance(explorer.error, sl.InputError) and "GiB are at hand" in explorer.status.value
     monkeypatch.undo()
     explorer.run_sync(1)
     assert len(explorer.trainer.records) == 1
     # An optimizer that does not fit is refused, and the one before goes on.
-    monkeypatch.setattr("sketchlab.training.memory_at_hand", lambda: 1000)
+    monkeypatch.setattr("sketchlab.trainer.memory_at_hand", lambda: 1000)
     explorer.set(optimizer="engd")
     explorer.run()
     assert isinstance(explorer.error, sl.InputError)
@@ -370,14 +379,123 @@ def test_systems(made):
     assert explorer._rows == 80
 
 
-def test_a_diverging_run_stops_with_its_reason(made, monkeypatch):
+@pytest.mark.parametrize("reason", ["solved", "non-finite", "stalled"])
+def test_a_run_that_cannot_go_on_stops_and_says_why(made, monkeypatch, reason):
     explorer = made("training")
     explorer.run_sync(1)
-    monkeypatch.setattr(type(explorer.trainer), "broken", property(lambda self: len(self.records) >= 3))
+    monkeypatch.setattr(type(explorer.trainer), "ended", property(lambda self: reason if len(self.records) >= 3 else None))
     explorer.set(steps=50)
     explorer.run()
-    assert len(explorer.trainer.records) == 3
-    assert "stopped: the loss was not a number" in explorer.status.value
+    assert len(explorer.trainer.records) == 3 and explorer.state == "idle"
+    assert f"stopped after 3 steps: {STOP_REASONS[reason]}." in html.unescape(explorer.status.value)
+    # Whoever wants to go on may try.
+    explorer.run_sync(5)
+    assert len(explorer.trainer.records) == 4 and explorer.code.endswith(".run_sync(4)")
+
+
+def test_a_zero_solution_is_solved_at_once(made):
+    zero = sl.Problem("zero", sl.Box(0, 1), [sl.interior(lambda u, x: 0 * u(x))])
+    explorer = made("training", problem=zero, steps=50)
+    explorer.run()
+    assert len(explorer.trainer.records) == 1 and "the loss is zero" in explorer.status.value
+
+
+def test_the_damping_path_moves_after_a_step_grid(made):
+    explorer = made("training", search="step grid").run_sync(3)
+    assert all(record.damping == 0 for record in explorer.trainer.records)
+    explorer.set(search="damping path")
+    explorer.run_sync(6)
+    later = explorer.trainer.records[3:]
+    assert sum(record.accepted for record in later) >= 4 and len({record.damping for record in later}) == 6
+    assert later[-1].loss < 0.5 * explorer.trainer.records[2].loss
+
+
+def test_another_optimizer_gives_a_stalled_run_its_chance(made, monkeypatch):
+    monkeypatch.setattr("sketchlab.trainer.STALLED", 2)
+    explorer = made("training", optimizer="adam").run_sync(1)
+    trainer = explorer.trainer
+    refused = [trainer.records[0]._replace(step=i, accepted=False) for i in (2, 3)]
+    trainer.reached = trainer.reached._replace(records=(*trainer.records, *refused))
+    assert trainer.ended == "stalled"
+    explorer.set(optimizer="engd")
+    explorer.run_sync(2)
+    assert len(trainer.records) == 5 and trainer.ended is None
+
+
+# A number that residuals read from outside.
+FACTOR = 1.0
+
+
+def test_a_number_that_has_changed_is_used_after_reset(made, monkeypatch):
+    def residual(u, x):
+        return -FACTOR * sl.laplacian(u)(x) - 1.0
+
+    problem = sl.Problem("rod", sl.Box(0, 1), [sl.interior(residual), sl.boundary(lambda u, x: u(x))])
+    explorer = made("training", problem=problem).run_sync(1)
+    first = explorer.trainer.records[0].eigenvalues[0]
+    monkeypatch.setitem(globals(), "FACTOR", 100.0)
+    explorer.reset()
+    before = np.array(explorer.error_figure.data[0].y)
+    explorer.run_sync(1)
+    assert explorer.trainer.records[0].eigenvalues[0] > 1e3 * first
+    # The picture at Reset is of the new equation too.
+    again = made("training", problem=problem)
+    assert np.allclose(before, again.error_figure.data[0].y, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["training", "race"])
+@pytest.mark.parametrize("solution", [True, False])
+def test_a_problem_on_a_disk(made, name, solution):
+    problem = robin_on_a_disk()
+    explorer = made(name, problem=problem if solution else dataclasses.replace(problem, solution=None)).run_sync(2)
+    assert explorer.error is None
+    if name == "training":
+        for live in (explorer.solution_figure, explorer.error_figure):
+            field = live.data[0]
+            outside = np.add.outer(np.square(field.y), np.square(field.x)) > 1
+            assert np.array_equal(np.equal(np.array(field.z, object), None), outside) and outside.any()
+
+
+@pytest.mark.parametrize("kind", ["mlp", "periodic", "fourier"])
+@pytest.mark.parametrize("name", ["training", "race", "equation"])
+def test_kinds_of_networks(made, name, kind):
+    explorer = made(name, network=kind).run_sync(2)
+    assert explorer.error is None and not explorer.controls["width"].box.disabled
+
+
+def test_a_network_of_ones_own(made, tmp_path):
+    hard = sl.Hard(sl.MLP(1, 5, 1), None, lambda x: x[0] * (1 - x[0]))
+    explorer = made("training", problem="poisson_1d", network=hard).run_sync(2)
+    assert explorer.network is hard and explorer.controls["width"].box.disabled and "network=network, " in explorer.code
+    assert explorer.solution_figure.data[0].y[0] == 0
+    with pytest.raises(sl.InputError, match="network = 'Hard' is not on the control: use one of mlp, periodic, fourier, or give"):
+        from_settings(explorer.settings)
+    run = sl.load(explorer.save_run(tmp_path / "run"), network=hard)
+    assert np.array_equal(run.theta, explorer.trainer.theta)
+    explorer.set(network="mlp")
+    assert "network applies on Reset" in explorer.status.value and not explorer.controls["width"].box.disabled
+    explorer.reset()
+    assert explorer.network == sl.MLP(1, 6, 1)
+    explorer.set(problem="heat_1d", network=hard)
+    assert "has dim = 2, but the network has dim = 1" in str(explorer.error)
+    periodic = sl.Periodic(sl.MLP(3, 5, 1), (1.0, None))
+    again = from_settings(made("race", network=periodic).settings)
+    assert again._network(None) == periodic
+    again.close()
+
+
+def test_a_worker_reads_no_widget(made, monkeypatch):
+    explorers = [made(name) for name in RUNNING]
+    here, read = threading.current_thread(), traitlets.HasTraits.__getattribute__
+
+    def watched(self, name):
+        assert threading.current_thread() is here or not name.startswith("value"), (self, name)
+        return read(self, name)
+
+    monkeypatch.setattr("ipywidgets.Widget.__getattribute__", watched, raising=False)
+    for explorer in explorers:
+        explorer.run_sync(2)
+        assert explorer.error is None
 
 
 def test_run_pause_step_and_reset_on_an_event_loop():
@@ -500,8 +618,7 @@ def test_a_race_by_seconds_gives_everyone_as_much(made):
         ("sngd(rnk=3)", "sngd has no option 'rnk': use rank"),
         ("sngd(rank=3", "cannot be read"),
         ("sngd(rank=300)", "sngd(rank=300): rank + oversampling = 300"),
-        ("sngd(3)", "is no optimizer"),
-        ("1 + 1", "is no optimizer"),
+        ("1 + 1", "cannot be read"),
         ("engd()", "two or more different optimizers"),
         ("engd", "two or more different optimizers"),
         ("adam(learning_rate=-1)", "learning_rate = -1"),
@@ -575,10 +692,10 @@ def test_steeper_neurons_shrink_the_ellipse(made):
     ("change", "message"),
     [
         (("u(x) ** 3 - 1.0", "u(x) **"), "line 3 cannot be read: invalid syntax"),
-        (("u(x) ** 3", "v(x)"), "name 'v' is not defined; the text knows sl, jnp"),
-        (("u(x) ** 3", "(u(x) if u(x) > 0 else 0.0)"), "use jnp.where"),
-        (("u(x) ** 3", "np.sin(u(x))"), "use jnp in place of np"),
-        (("u(x) ** 3", "jnp.log(x[0] - 2.0)"), "is not a number at x = ("),
+        (("u(x) ** 3", "v(x)"), "name 'v' is not defined: define it above"),
+        (("u(x) ** 3", "(u(x) if u(x) > 0 else 0.0)"), "write jnp.where(condition, a, b) in place of if"),
+        (("u(x) ** 3", "np.sin(u(x))"), "write jnp.sin in place of np.sin"),
+        (("u(x) ** 3", "jnp.log(x[0] - 2.0)"), "is non-finite at x = ("),
         (("problem =", "my_problem ="), "the text makes no problem"),
         (("[1.0, 1.0]", "[1.0, 1.0, 1.0]"), "a box needs two corners of one length"),
         (("u(x) ** 3", "u(x, x)"), "line 3"),
@@ -593,6 +710,24 @@ def test_mistakes_in_an_equation_are_said_in_words(made, change, message):
     explorer.set(source=TEMPLATE)
     explorer.run_sync(2)
     assert explorer.error is None and len(explorer.trainer.records) == 2
+
+
+def test_a_text_from_settings_waits_to_be_run(tmp_path):
+    trace = tmp_path / "trace"
+    source = TEMPLATE + f"open({str(trace)!r}, 'a').write('run ')\n"
+    explorer = from_settings({"explorer": "equation", "source": source, "unread": False} | SMALL["equation"])
+    explorer.set(width=5)
+    explorer.reset()
+    explorer.controls["points"].value = 60
+    assert not trace.exists() and explorer.controls["source"].value == source and not explorer.figures
+    assert explorer.status.value.count("this text came with the settings: read it, then press Run.") == 1
+    again = from_settings(explorer.settings)
+    assert again.settings == explorer.settings and not trace.exists()
+    again.close()
+    explorer.set(steps=2)
+    explorer.run()
+    assert trace.exists() and explorer.error is None and len(explorer.trainer.records) == 2
+    explorer.close()
 
 
 def test_another_equation_starts_over(made):

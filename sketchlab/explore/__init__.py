@@ -1,4 +1,4 @@
-"""Explorers: widgets in which a hand on a control makes the mathematics answer. They need the extra ``sketchlab[lab]``.
+"""Explorers: widgets in which the mathematics answers to every move of a control. They need the extra ``sketchlab[lab]``.
 
 Each is one line: ``sl.explore.spectrum()``. To add one, write a file with a subclass of `Explorer` and enter it here.
 """
@@ -21,12 +21,12 @@ __all__ = ["EXPLORERS", "decay", "equation", "from_settings", "predict", "race",
 
 
 def from_settings(settings: dict) -> Explorer:
-    """Bring back an explorer from its ``settings``.
+    """Bring back an explorer from its ``settings``. The text of an equation among them is not run before Run is pressed.
 
     Raises
     ------
     InputError
-        If there is no such explorer, control or value; a problem of one's own has to be handed to the explorer itself.
+        If there is no such explorer, control or value; a problem or network of one's own has to be given to the explorer itself.
     """
     choices = dict(settings)
-    return EXPLORERS[choices.pop("explorer", None)](**choices)
+    return EXPLORERS[choices.pop("explorer", None)].from_settings(choices)

@@ -40,7 +40,7 @@ class Background:
             self._events = None
 
     def start(self, piece: Callable[[], bool], show: Callable[[bool], None]) -> None:
-        """Begin new work in place of what is in hand.
+        """Begin new work in place of what is being done.
 
         Parameters
         ----------
@@ -61,11 +61,11 @@ class Background:
             asyncio.run_coroutine_threadsafe(self._work(self._latest, piece, show), self._events)
 
     def pause(self) -> None:
-        """End after the piece in hand, and its picture."""
+        """End after the piece that has begun, and its picture."""
         self.running = False
 
     def drop(self) -> None:
-        """End after the piece in hand, without a picture."""
+        """End after the piece that has begun, without a picture."""
         self._latest += 1
         self.running = False
 
@@ -78,13 +78,13 @@ class Background:
         finally:
             self._waiting = False
 
-    def do(self, piece: Callable[[], object]) -> None:
-        """Do one piece here and now, after the one in hand; raises what it raises."""
+    def do(self, piece: Callable[[], object]):
+        """Do one piece here and now, after the one that has begun; returns and raises what it does."""
         self.drop()
-        self._thread.submit(piece).result()
+        return self._thread.submit(piece).result()
 
     def close(self) -> None:
-        """Let the piece in hand be the last."""
+        """Let the piece that has begun be the last."""
         self.drop()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -94,7 +94,7 @@ class Background:
             try:
                 more = await self._events.run_in_executor(self._thread, self._piece, number, piece)
                 more = self._show(number, more, show)
-            except Exception as error:  # handed to the explorer, which shows it and keeps it
+            except Exception as error:  # the explorer shows it and keeps it
                 self._fail(number, error)
                 return
 
@@ -103,7 +103,7 @@ class Background:
         while more and number == self._latest:
             try:
                 more = self._show(number, self._thread.submit(self._piece, number, piece).result(), show)
-            except Exception as error:  # handed to the explorer, which shows it and keeps it
+            except Exception as error:  # the explorer shows it and keeps it
                 self._fail(number, error)
                 return
 

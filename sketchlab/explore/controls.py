@@ -1,17 +1,34 @@
-"""Controls: what a hand can move, each with its name, its limits, and a message for what it refuses.
+"""Controls: what the user moves, each with its name, its limits, and a message for what it refuses.
 
 All have ``value``, ``widget``, ``check(value)`` and ``on_change(callback)``, so that an explorer treats them alike.
 """
 
+import keyword
 import math
+import re
 from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
+from IPython import get_ipython
 
 from sketchlab.validation import InputError, check_integer, check_real
 
 
-class _OneWidget:
+class Control:
+    """What all controls have."""
+
+    @property
+    def written(self):
+        """The value as JSON can hold it."""
+        return self.value
+
+    @property
+    def spelled(self) -> str:
+        """The value in Python."""
+        return repr(self.value)
+
+
+class _OneWidget(Control):
     """A control whose `widget` has the value itself."""
 
     @property
@@ -24,11 +41,11 @@ class _OneWidget:
         self.widget.value = value
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Call back when a hand, or code, has changed the value."""
+        """Call back when the user, or code, has changed the value."""
         self.widget.observe(lambda _: callback(), names="value")
 
     def enable(self, enabled: bool) -> None:
-        """Let a hand move it, or not."""
+        """Let the user move it, or not."""
         self.widget.disabled = not enabled
 
 
@@ -61,8 +78,63 @@ class Choice(_OneWidget):
         return value
 
 
-class Number:
-    """A number: a box that carries its name, for the keyboard, and a slider for the hand.
+class CatalogueChoice(Choice):
+    """One of a catalogue by its name, or an object of one's own.
+
+    Parameters
+    ----------
+    label : str
+    names : sequence of str
+        Of the catalogue.
+    given : str or object
+        What is chosen first. An object is offered beside the names, as long as the explorer lives.
+    help : str
+        Shown when the pointer rests on it.
+
+    Attributes
+    ----------
+    own : object or None
+        The object that was given.
+    """
+
+    def __init__(self, label: str, names: Sequence[str], given, *, help: str = ""):
+        self.own, first, options = None, given, list(names)
+        if not isinstance(given, str):
+            name = getattr(given, "name", type(given).__name__)
+            self.own, first = given, f"{name} (own)" if name in options else name
+            options.append(first)
+        elif given not in options:
+            raise InputError(
+                f"{label} = {given!r} is not on the control: use one of {', '.join(options)}, or give your own, {label}=…, as an "
+                "object."
+            )
+        self._own_name = None if self.own is None else first
+        super().__init__(label, options, first, help=help)
+
+    @property
+    def chosen(self):
+        """The object of one's own, if it is chosen."""
+        return self.own if self.value == self._own_name else None
+
+    @property
+    def spelled(self) -> str:
+        """A name in quotes; or one's own object as its variable in the notebook, or a name that a variable can have."""
+        if self.chosen is None:
+            return repr(self.value)
+        shell = get_ipython()
+        variables = [] if shell is None else [name for name, value in shell.user_ns.items() if value is self.own]
+        guess = re.sub(r"\W", "_", getattr(self.own, "name", self.label))
+        # What IPython remembers as an output begins with an underscore.
+        variables = [name for name in (*variables, guess) if not name.startswith("_")]
+        return next((name for name in variables if name.isidentifier() and not keyword.iskeyword(name)), self.label)
+
+    def check(self, value):
+        """Return the name on the control of a value, which may be the object of one's own itself."""
+        return self._own_name if self.own is not None and value is self.own else super().check(value)
+
+
+class Number(Control):
+    """A number: a box that carries its name, for the keyboard, and a slider for the pointer.
 
     Parameters
     ----------
@@ -112,11 +184,11 @@ class Number:
         return (check_integer if self.whole else check_real)(self.label, value, self.low, self.high)
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Call back when a hand, or code, has changed the value."""
+        """Call back when the user, or code, has changed the value."""
         self.box.observe(lambda _: callback(), names="value")
 
     def enable(self, enabled: bool) -> None:
-        """Let a hand move it, or not."""
+        """Let the user move it, or not."""
         self.box.disabled = self.slider.disabled = not enabled
 
     def _shown(self, value):
@@ -128,7 +200,7 @@ class Number:
         self.box.value = min(max(self._shown(self.slider.value), self.low), self.high)
 
     def _from_box(self):
-        # Where the slider stands for this number already, moving it would pull it from under the hand.
+        # Where the slider stands for this number already, moving it would pull it from under the pointer.
         if self._shown(self.slider.value) != self.box.value:
             # The slider follows, and does not round what was typed to its own steps.
             self._following = True

@@ -24,12 +24,14 @@ from IPython.display import display
 from sketchlab.equations import PROBLEMS
 from sketchlab.explore.background import Background
 from sketchlab.explore.cache import keep_compiled_functions
-from sketchlab.explore.controls import Choice, Words
+from sketchlab.explore.controls import CatalogueChoice, Words
 from sketchlab.explore.live import ORANGE, LiveFigure, numbers, twin
 from sketchlab.explore.page import Page
 from sketchlab.files import replacing
+from sketchlab.networks import check_network, network_from_settings
 from sketchlab.problems import Problem
-from sketchlab.validation import InputError
+from sketchlab.validation import InputError, check_instance
+from sketchlab.wrappers import USUAL_NETWORKS, usual_network
 
 #: Explorers by the notebook cell that made them.
 _made_by_cell: dict[str, list["Explorer"]] = defaultdict(list)
@@ -89,7 +91,13 @@ class Explorer:
             raise
         for name, value in checked.items():
             self.controls[name].value = value
+        self._read_controls()
         _dispose_with_cell(self)
+
+    @classmethod
+    def from_settings(cls, settings: dict) -> "Explorer":
+        """Bring an explorer back from its `settings`, but for its name."""
+        return cls(**settings)
 
     def _ipython_display_(self):
         display(self.widget)
@@ -97,16 +105,16 @@ class Explorer:
     @property
     def settings(self) -> dict:
         """Every control's value, fit for JSON: `sketchlab.explore.from_settings` brings the explorer back."""
-        return {"explorer": self.name} | {name: control.value for name, control in self.controls.items()}
+        return {"explorer": self.name} | {name: control.written for name, control in self.controls.items()}
 
     @property
     def code(self) -> str:
         """A line of Python that brings the explorer back."""
-        values = ", ".join(f"{name}={self._spelled(name)}" for name in self.controls)
+        values = ", ".join(f"{name}={control.spelled}" for name, control in self.controls.items())
         return f"sl.explore.{self.name}({values})"
 
     def set(self, **choices) -> None:
-        """Move controls, as a hand would, and wait for the answer: ``set(rank=20, width=64)``.
+        """Move controls, as the user would, and wait for the answer: ``set(rank=20, width=64)``.
 
         Raises
         ------
@@ -120,7 +128,7 @@ class Explorer:
             self._react(set(checked))
 
     def pause(self) -> None:
-        """Stop after what is in hand."""
+        """Stop after the piece of work that has begun."""
         if self._background.running:
             self._background.pause()
             self._say(f"after this {self.in_hand}", "paused")
@@ -131,7 +139,7 @@ class Explorer:
         Parameters
         ----------
         path : str or Path, optional
-            Without ending; by default a new name in the current folder.
+            With an ending or without; by default a new name in the current folder.
         """
         if not self.figures:
             raise InputError("there is nothing to draw yet: press Run first.")
@@ -149,7 +157,7 @@ class Explorer:
         Parameters
         ----------
         path : str or Path, optional
-            Without ending; by default a new name in the current folder.
+            With its ending or without; by default a new name in the current folder.
         """
         file = self._file(path, "npz")
         with replacing(file) as partial, open(partial, "wb") as stream:
@@ -201,14 +209,19 @@ class Explorer:
         )
 
     def _guard(self, action) -> None:
-        """Do something for a hand: a widget has nobody above it to tell what went wrong, so the status line does."""
+        """Answer to the user: a widget has nobody above it to tell what went wrong, so the status line does."""
         try:
             action()
         except Exception as error:  # kept and shown
             self._fail(error)
 
     def _value(self, name: str):
-        return self.controls[name].value
+        """Return what a control said last; a worker's thread may ask, for it reads no widget."""
+        return self._values[name]
+
+    def _read_controls(self):
+        # Replaced whole: a worker sees all of a change, or none.
+        self._values = {name: control.value for name, control in self.controls.items()}
 
     def _labels(self, names) -> list[str]:
         return [self.controls[name].label for name in names]
@@ -226,6 +239,7 @@ class Explorer:
             yield
         finally:
             self._by_code = former
+            self._read_controls()
 
     def _begin(self) -> None:
         """Answer to all controls for the first time; the explorer's constructor ends with it."""
@@ -239,6 +253,11 @@ class Explorer:
 
     def _react(self, names):
         self.error = None
+        self._read_controls()
+        if "network" in self.controls:
+            # One's own network has a width and a depth of its own.
+            for name in ("width", "depth"):
+                self.controls[name].enable(self.controls["network"].chosen is None)
         self._guard(lambda: self._changed(names))
         self._show_settings()
 
@@ -253,14 +272,15 @@ class Explorer:
             choices = choices | {name: self.controls[name].check(value)}
         return choices
 
-    def _spelled(self, name):
-        control = self.controls[name]
-        return repr(control.value) if not isinstance(control, ProblemChoice) else control.spelled
+    def _network(self, problem):
+        """Return the network that the controls describe."""
+        return self.controls["network"].network(problem, self._value("width"), self._value("depth"))
 
     def _file(self, path, ending):
-        """Add an ending to a name, or to a new one."""
-        name = f"{self.name}-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() // 10**6 % 1000:03d}" if path is None else path
-        return Path(f"{name}.{ending}")
+        """Give a name, or a new one, the ending of a file."""
+        new = f"{self.name}-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() // 10**6 % 1000:03d}"
+        name = new if path is None else re.sub(r"\.(png|pdf|npz)$", "", str(path))
+        return Path(f"{name}.{ending}").expanduser()
 
     def _button(self, name, icon, explanation):
         style = "primary" if name == "run" else ""
@@ -293,7 +313,7 @@ SAVING = {
 }
 
 
-class ProblemChoice(Choice):
+class ProblemChoice(CatalogueChoice):
     """The problem: one of the catalogue, or one's own.
 
     Parameters
@@ -302,38 +322,45 @@ class ProblemChoice(Choice):
     """
 
     def __init__(self, given="heat_1d"):
-        self._problems = dict(_catalogue())
-        self._own = given if isinstance(given, Problem) else None
-        if self._own is not None:
-            self._problems[self._own.name] = self._own
-        first = self._own.name if self._own is not None else given
-        if first not in self._problems:
-            raise InputError(f"problem = {first!r} is not on the control: use one of {', '.join(self._problems)}, or a Problem.")
-        super().__init__("problem", list(self._problems), first, help="The differential equation")
-
-    def check(self, value):
-        """Return the name of a problem on the control, which may be given itself."""
-        return super().check(value.name if isinstance(value, Problem) else value)
+        if not isinstance(given, str):
+            check_instance("problem", given, Problem, 'a name, as "heat_1d", or sl.Problem(…)')
+        super().__init__("problem", PROBLEMS, given, help="The differential equation")
 
     @property
     def problem(self) -> Problem:
-        """The problem chosen: always the same object, so that what was compiled for it is found again."""
-        return self._problems[self.value]
-
-    @property
-    def spelled(self) -> str:
-        """The problem in Python: a name in quotes from the catalogue; one's own as its variable in the notebook, or its name."""
-        if self._own is None or self.value != self._own.name:
-            return repr(self.value)
-        shell = get_ipython()
-        variables = [] if shell is None else [name for name, value in shell.user_ns.items() if value is self._own]
-        # What IPython remembers as an output begins with an underscore.
-        return next((name for name in variables if not name.startswith("_")), re.sub(r"\W", "_", self.value))
+        """The problem chosen."""
+        return _made(PROBLEMS[self.value]) if self.chosen is None else self.chosen
 
 
 @functools.cache
-def _catalogue():
-    return {name: PROBLEMS[name]() for name in PROBLEMS}
+def _made(factory):
+    """Return the problem of a factory: always the same object, so that what belongs to it is found again."""
+    return factory()
+
+
+class NetworkChoice(CatalogueChoice):
+    """The network: a usual one of the width and depth that the controls say, or one's own.
+
+    Parameters
+    ----------
+    given : str, network, or settings of a network
+    """
+
+    def __init__(self, given="mlp"):
+        if isinstance(given, dict):
+            given = network_from_settings(given)
+        if not isinstance(given, str):
+            check_network(given)
+        super().__init__("network", USUAL_NETWORKS, given, help="Alone, or behind features; your own network is given in Python")
+
+    @property
+    def written(self):
+        """The name; or the settings of one's own network, where it has some."""
+        return getattr(self.chosen, "settings", None) or self.value
+
+    def network(self, problem: Problem, width: int, depth: int):
+        """Return the network chosen."""
+        return usual_network(problem, self.value, width, depth) if self.chosen is None else self.chosen
 
 
 def _dispose_with_cell(explorer):

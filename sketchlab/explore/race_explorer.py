@@ -10,12 +10,13 @@ import numpy as np
 from sketchlab.drawing import positive
 from sketchlab.explore.background import Throttle
 from sketchlab.explore.controls import Choice, Number, Words
-from sketchlab.explore.explorer import Explorer, ProblemChoice
+from sketchlab.explore.explorer import Explorer, NetworkChoice, ProblemChoice
 from sketchlab.explore.live import COLOURS, DASHES, fade, figure, fill, line, log_axis
-from sketchlab.explore.optimizer_text import read_optimizer
-from sketchlab.networks import MLP
+from sketchlab.history import Record
 from sketchlab.optimizers import Optimizer
-from sketchlab.trainer import PATIENCE, Trainer
+from sketchlab.reading import read_optimizer
+from sketchlab.setup import Setup
+from sketchlab.trainer import Trainer
 from sketchlab.validation import InputError
 
 #: Who starts, if nothing else is asked for; and what is suggested.
@@ -29,13 +30,14 @@ GRID = 120
 
 @dataclass
 class Lane:
-    """One optimizer in a race: its `trainer` once there is one, and a list of records for each seed that has begun."""
+    """One optimizer in a race: its `trainer` once there is one, and for each seed that has begun its records and why it ended."""
 
     text: str
     optimizer: Optimizer
     trainer: Trainer | None = None
     step_bytes: int = 0
-    runs: list = field(default_factory=list)
+    runs: list[tuple[Record, ...]] = field(default_factory=list)
+    ended: list[str | None] = field(default_factory=list)
 
 
 class RaceExplorer(Explorer):
@@ -44,6 +46,8 @@ class RaceExplorer(Explorer):
     Parameters
     ----------
     problem : str or Problem
+    network : str or network
+        "mlp", "periodic" or "fourier", see `usual_network`, or your own.
     **choices
         First values of the other controls, see `controls`; ``optimizer_1="sngd(rank=80)"`` and so on up to six.
     """
@@ -56,13 +60,14 @@ class RaceExplorer(Explorer):
     )
     actions: ClassVar = {
         "run": ("play", "Start the race, or go on with it"),
-        "pause": ("pause", "Stop after the step in hand"),
+        "pause": ("pause", "Stop after this step"),
         "reset": ("undo", "Forget the race"),
     }
 
-    def __init__(self, problem="heat_1d", **choices):
+    def __init__(self, problem="heat_1d", network="mlp", **choices):
         controls = {
             "problem": ProblemChoice(problem),
+            "network": NetworkChoice(network),
             "width": Number("width", 2, 1024, 16, log=True, help="Units of a hidden layer"),
             "depth": Number("depth", 1, 6, 2, help="Hidden layers"),
             "points": Number("points", 16, 16384, 300, log=True, help="Collocation points"),
@@ -119,17 +124,22 @@ class RaceExplorer(Explorer):
         """Return the optimizers that the controls name, by their text."""
         texts = [self._value(name).strip() for name in self.controls if name.startswith("optimizer_")]
         texts = [text for text in texts if text]
-        # The same settings are the same object, however they are written.
+        # The same settings are the same optimizer, however they are written.
         optimizers = [read_optimizer(text) for text in texts]
-        if len({optimizer.step for optimizer in optimizers}) < max(len(texts), 2):
+        if len(set(optimizers)) < max(len(texts), 2):
             raise InputError(f"a race takes two or more different optimizers, not {', '.join(texts) or 'none'}.")
         return dict(zip(texts, optimizers, strict=True))
 
     def _line_up(self):
-        self._raced = {name: self._value(name) for name in self.controls}
-        self._problem = self.controls["problem"].problem
-        self._network = MLP(self._problem.dim, self._value("width"), self._value("depth"), self._problem.outputs)
-        self.lanes = [Lane(text, optimizer) for text, optimizer in self._optimizers().items()]
+        problem, raced = self.controls["problem"].problem, {name: self._value(name) for name in self.controls}
+        setup = Setup(problem, self._network(problem), raced["points"])
+        lanes = [Lane(text, optimizer) for text, optimizer in self._optimizers().items()]
+        for lane in lanes:
+            try:
+                lane.optimizer.init(setup.least_squares, setup.theta(), setup.draw(), key=setup.keys()[1])
+            except InputError as error:
+                raise InputError(f"{lane.text}: {error}") from error
+        self.lanes, self._setup, self._raced = lanes, setup, raced
         self._make_figure()
 
     def _next(self):
@@ -141,10 +151,10 @@ class RaceExplorer(Explorer):
         return None
 
     def _used(self, lane, seed):
-        """Return the steps or seconds that a lane has used with a seed; all of them if it is through, or has broken down."""
+        """Return the steps or seconds that a lane has used with a seed; all of them if it is through, or has ended by itself."""
         if seed >= len(lane.runs):
             return 0
-        if seed < len(lane.runs) - 1 or lane.trainer.ended:
+        if seed < len(lane.runs) - 1 or lane.ended[seed]:
             return np.inf
         records = lane.runs[seed]
         if self._raced["equal"] == "steps":
@@ -152,18 +162,19 @@ class RaceExplorer(Explorer):
         return records[-1].seconds if records else 0
 
     def _advance(self):
-        """Let the lane whose turn it is take a step: this runs beside the kernel, and touches no widget."""
-        lane, seed = self._next()
+        """Let the lane whose turn it is take a step, in a thread of its own, where no widget is read or moved."""
+        (lane, seed), setup = self._next(), self._setup
         if lane.trainer is None:
-            options = {"points": self._raced["points"], "seed": seed}
-            trainer = Trainer(self._problem, self._network, lane.optimizer, **options)
+            trainer = Trainer(setup.problem, setup.network, lane.optimizer, points=setup.points, seed=seed)
             trainer.check_memory()
             lane.trainer, lane.step_bytes = trainer, trainer.step_bytes
         if len(lane.runs) <= seed:
             if seed:
                 lane.trainer.restart(seed)
-            lane.runs.append(lane.trainer.records)
+            lane.runs.append(())
+            lane.ended.append(None)
         lane.trainer.step()
+        lane.runs[seed], lane.ended[seed] = lane.trainer.records, lane.trainer.ended
         self._last = lane.text, seed
         return self._next() is not None
 
@@ -190,9 +201,9 @@ class RaceExplorer(Explorer):
                 ),
                 line(lane.text, colour, list(DASHES)[i % len(DASHES)]),
             ]
-        quantity = "loss" if self._problem.solution is None else "relative L2 error"
+        quantity = "loss" if self._setup.problem.solution is None else "relative L2 error"
         axis = "step" if self._raced["equal"] == "steps" else "seconds, compilation not counted"
-        title = f"{self._problem.name}, P = {self._network.size:,}: median and range over seeds"
+        title = f"{self._setup.problem.name}, P = {self._setup.parameters:,}: median and range over seeds"
         self.race_figure = figure(title, {"title": axis}, log_axis(quantity, dtick=1), traces, width=900, height=420)
         self._panels.children = [self.race_figure, self._table]
 
@@ -233,14 +244,14 @@ class RaceExplorer(Explorer):
         return x, np.nanmin(errors, axis=0), np.nanmedian(errors, axis=0), np.nanmax(errors, axis=0)
 
     def _history(self, records):
-        """Return seconds and errors of a run, the loss where no solution is known; what is no number counts as infinite."""
-        quantity = "loss" if self._problem.solution is None else "relative_error"
+        """Return seconds and errors of a run, the loss where no solution is known; what is non-finite counts as infinite."""
+        quantity = "loss" if self._setup.problem.solution is None else "relative_error"
         errors = np.array([getattr(record, quantity) for record in records], float)
         return np.array([record.seconds for record in records]), np.where(np.isfinite(errors), errors, np.inf)
 
     def _make_table(self):
         """Return the results so far as a table in HTML."""
-        quantity = "loss" if self._problem.solution is None else "error"
+        quantity = "loss" if self._setup.problem.solution is None else "error"
         heads = [
             "optimizer",
             f"{quantity}, median",
@@ -262,10 +273,10 @@ class RaceExplorer(Explorer):
                 *[_first_seconds(runs, mark) for mark in MARKS],
                 f"{1e3 * np.median([seconds[-1] / len(seconds) for seconds, _ in runs]):.1f}",
                 f"{lane.step_bytes / 1e6:,.1f} MB",
-                f"{self._network.size:,}",
+                f"{self._setup.parameters:,}",
             ]
-            stopped = sum(not any(record.finite for record in records[-PATIENCE:]) for records in lane.runs if records)
-            note = f" (not a number: {stopped} of {len(runs)})" if stopped else ""
+            ended = [reason for reason in lane.ended if reason]
+            note = f" ({', '.join(dict.fromkeys(ended))}: {len(ended)} of {len(runs)})" if ended else ""
             rows.append(f"<tr><td>{html.escape(lane.text + note)}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
         about = "Seconds: median over seeds, and how many arrived if not all. Memory: of a step, by the compiler's account."
         style = "border-spacing: 12px 2px; text-align: right; font-variant-numeric: tabular-nums"

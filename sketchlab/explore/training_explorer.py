@@ -3,26 +3,25 @@
 import functools
 import inspect
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.drawing import exact_values, masked, positive, slice_points
+from sketchlab.drawing import exact_values, first_output, masked, positive, slice_points
 from sketchlab.explore.background import Throttle
 from sketchlab.explore.controls import Choice, Number
-from sketchlab.explore.explorer import Explorer, ProblemChoice
+from sketchlab.explore.explorer import Explorer, NetworkChoice, ProblemChoice
 from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figure, fill, heatmap, line, log_axis
-from sketchlab.explore.optimizer_text import make_optimizer
-from sketchlab.networks import MLP
+from sketchlab.history import STOP_REASONS
 from sketchlab.optimizers import OPTIMIZERS, Optimizer
-from sketchlab.problems import Problem
-from sketchlab.residuals import LeastSquares
+from sketchlab.reading import make_optimizer
 from sketchlab.searches import SEARCHES
 from sketchlab.setup import Setup
 from sketchlab.storage import save
-from sketchlab.trainer import PATIENCE, Trainer
+from sketchlab.trainer import Trainer
 
 #: Largest N P min(N, P) whose full spectrum is computed now and then during a run: about a tenth of a second of work.
 FULL_WORK = 1e9
@@ -34,16 +33,15 @@ LIVE = ("rank", "search", "momentum", "learning_rate")
 
 @dataclass
 class Session:
-    """One run, from a Reset to the next: what is in hand belongs to it, so a step that ends after a Reset disturbs nobody.
+    """One run, from a Reset to the next: a step that ends after a Reset belongs to the session before, and disturbs nobody.
 
     Attributes
     ----------
-    problem, network
+    setup : Setup
     structure : dict
         The controls that it was set up for.
     trainer : Trainer or None
-        None until the first step; or, with `stale`, that of the session before, to be started anew.
-    stale : bool
+        None until the first step.
     optimizer : Optimizer or None
         What the controls described at the last step.
     until : int
@@ -54,41 +52,41 @@ class Session:
         All of G, as computed last.
     """
 
-    problem: Problem
-    network: MLP
+    setup: Setup
     structure: dict
     trainer: Trainer | None = None
-    stale: bool = False
     optimizer: Optimizer | None = None
     until: int = 0
     switched: bool = False
     eigenvalues: np.ndarray | None = None
 
     @property
-    def own_trainer(self) -> Trainer | None:
-        """The trainer, once it is that of this session."""
-        return None if self.stale else self.trainer
-
-    @property
     def taken(self) -> int:
         """Steps taken."""
-        return 0 if self.own_trainer is None else len(self.own_trainer.records)
+        return 0 if self.trainer is None else len(self.trainer.records)
 
     @property
     def unfinished(self) -> bool:
         """Whether there are steps to take, and sense in it."""
         return self.taken < self.until and not (self.taken and self.trainer.ended)
 
+    @property
+    def affordable(self) -> bool:
+        """Whether the full spectrum is little enough work."""
+        rows, parameters = self.setup.rows, self.setup.parameters
+        return rows * parameters * min(rows, parameters) <= FULL_WORK
+
 
 class TrainingExplorer(Explorer):
-    """A training run in hand: its convergence, the spectrum as it moves, the solution and where it is wrong.
+    """A training run to steer: its convergence, the spectrum as it moves, the solution and where it is wrong.
 
     Parameters
     ----------
     problem : str or Problem
+    network : str or network
+        "mlp", "periodic" or "fourier", see `usual_network`, or your own.
     **choices
         First values of the other controls, see `controls`.
-
     """
 
     name = "training"
@@ -104,14 +102,15 @@ class TrainingExplorer(Explorer):
         "reset": ("undo", "Back to the initial parameters, with what the controls say"),
     }
     #: Controls that change what a run is made of: they apply on Reset.
-    structure: ClassVar = ("problem", "width", "depth", "points", "seed")
+    structure: ClassVar = ("problem", "network", "width", "depth", "points", "seed")
 
-    def __init__(self, problem="heat_1d", **choices):
-        self._start_with({"problem": ProblemChoice(problem)}, choices)
+    def __init__(self, problem="heat_1d", network="mlp", **choices):
+        self._start_with({"problem": ProblemChoice(problem)}, network, choices)
 
-    def _start_with(self, what, choices):
+    def _start_with(self, what, network, choices):
         """Build the explorer for what the controls in `what` describe: a problem."""
         controls = what | {
+            "network": NetworkChoice(network),
             "width": Number("width", 2, 1024, 32, log=True, help="Units of a hidden layer"),
             "depth": Number("depth", 1, 6, 2, help="Hidden layers"),
             "points": Number("points", 16, 16384, 500, log=True, help="Collocation points"),
@@ -128,27 +127,26 @@ class TrainingExplorer(Explorer):
         }
         super().__init__(controls, choices)
         self._session = None
-        # A hand watches the curves; what takes the browser longer to draw follows more slowly.
+        # People watch the curves; what takes the browser longer to draw follows more slowly.
         self._frames, self._eigenvalues, self._fields, self._spectra = (Throttle(*time) for time in ((), (0.2,), (1.0,), (3.0,)))
         self._begin()
 
     @property
     def trainer(self) -> Trainer | None:
-        """The run in hand; None before the first step."""
-        return None if self._session is None else self._session.own_trainer
+        """The run; None before the first step."""
+        return None if self._session is None else self._session.trainer
 
     @property
-    def network(self) -> MLP:
-        """The network in hand."""
-        return self._session.network
+    def network(self):
+        """The network that is trained."""
+        return self._session.setup.network
 
     @property
     def code(self) -> str:
         """A line of Python that brings the explorer back, and its steps if they were all taken with what the controls say."""
-        trainer, session = self.trainer, self._session
-        whole = trainer and not session.switched and all(value == self._value(name) for name, value in session.structure.items())
-        taken = len(trainer.records) if whole else 0
-        return super().code + (f".run_sync({taken})" if taken else "")
+        session = self._session
+        whole = session and not session.switched and all(value == self._value(name) for name, value in session.structure.items())
+        return super().code + (f".run_sync({session.taken})" if whole and session.taken else "")
 
     def run(self) -> None:
         """Train in the background for so many steps from here as the control says, or until paused."""
@@ -168,22 +166,21 @@ class TrainingExplorer(Explorer):
     def run_sync(self, steps: int) -> "TrainingExplorer":
         """Train here and now, without a browser; raises what goes wrong, and returns the explorer."""
         self.error = None
-        if self._session is None:
-            self._set_up()
-        session = self._session
-        session.until = session.taken + steps
-        while session.taken < session.until:
-            self._background.do(lambda: self._advance(session))
+        session = self._in_hand()
+        session.until, more = session.taken + steps, steps > 0
+        while more:
+            more = self._background.do(lambda: self._advance(session))
         if self.trainer is not None:
             self._draw(False)
         return self
 
-    def save_run(self, path=None):
-        """Save the run as `sketchlab.save` does, for `sketchlab.load`; see `Explorer.save_run`."""
+    def save_run(self, path=None) -> Path:
+        """Save the run as `sketchlab.save` does, for `load` and `resume`; see `Explorer.save_run`."""
         if self.trainer is None:
             return super().save_run(path)
-        file = self._file(path, "npz")
-        save(self.trainer.run("interrupted"), file)
+        file, run = self._file(path, "npz"), self.trainer.run(self.trainer.ended or "interrupted")
+        limits = {"steps": self._session.until, "seconds": None, "tolerance": None}
+        save(replace(run, settings=run.settings | {"asked": run.settings["asked"] | limits}), file)
         self._say(f"saved {file}")
         return file
 
@@ -210,18 +207,20 @@ class TrainingExplorer(Explorer):
             self._say(f"{self._limit_rank()}{', '.join(changed)}: from the next step on")
         self.buttons["reset"].button_style = "warning" if note else ""
 
-    def _sample(self):
-        return self._session.problem.sample(self._session.structure["points"], seed=0)
+    def _in_hand(self):
+        """Return the session, which begins here if there is none."""
+        if self._session is None:
+            self._set_up()
+        return self._session
 
     def _limit_rank(self):
         """Move a rank that is too large to the largest, and say so."""
-        session = self._session
-        limit = min(LeastSquares(session.problem, session.network).rows(self._sample()), session.network.size)
+        limit = max(1, self._session.setup.largest_rank)
         if self._value("rank") <= limit:
             return ""
         with self._moving():
             self.controls["rank"].value = limit
-        return f"Rank moved to {limit}, the largest for these points and parameters. "
+        return f"Rank moved to {limit}, the largest that fits here. "
 
     def _problem(self):
         return self.controls["problem"].problem
@@ -229,45 +228,37 @@ class TrainingExplorer(Explorer):
     def _start(self, steps, *, on_top=False):
         """Take so many steps from here, or on top of those that are asked for."""
         self.error = None
-        if self._session is None:
-            self._guard(self._set_up)
+        self._guard(self._in_hand)
         if self.error is not None:
             return
         session = self._session
         session.until = (session.until if on_top else session.taken) + steps
-        compiled = self.trainer is not None and self._optimizer() is session.optimizer
-        self._say("…" if compiled else f"compiling for width {session.network.width} …", "running")
+        compiled = self._optimizer() == session.optimizer
+        self._say("…" if compiled else f"compiling for P = {session.setup.parameters:,} parameters …", "running")
         self._background.start(lambda: self._advance(session), self._draw)
 
     def _optimizer(self):
-        """Return the optimizer that the controls describe: the same object for the same settings, so that it compiles once."""
-        name = self._value("optimizer")
-        taken = inspect.signature(OPTIMIZERS[name]).parameters
-        options = tuple((option, self._value(option)) for option in LIVE if option in taken)
-        return make_optimizer(name, options)
+        """Return the optimizer that the controls describe."""
+        values = self._values
+        taken = inspect.signature(OPTIMIZERS[values["optimizer"]]).parameters
+        return make_optimizer(values["optimizer"], **{option: values[option] for option in LIVE if option in taken})
 
     def _advance(self, session):
-        """Take a step: this runs beside the kernel, and touches no widget."""
-        wanted, choices = self._optimizer(), session.structure
+        """Take a step, in a thread of its own, where no widget is read or moved; return whether another follows."""
+        wanted, setup = self._optimizer(), session.setup
         if session.trainer is None:
-            session.optimizer = wanted
-            options = {"points": choices["points"], "seed": choices["seed"]}
-            trainer = Trainer(session.problem, session.network, wanted, **options)
+            trainer = Trainer(setup.problem, setup.network, wanted, points=setup.points, seed=setup.seed)
             trainer.check_memory()
-            session.trainer = trainer
-        elif session.stale:
-            session.trainer.restart(choices["seed"])
-            session.optimizer = None
-        trainer, session.stale = session.trainer, False
-        if wanted is not session.optimizer:
+            session.trainer, session.optimizer = trainer, wanted
+        trainer = session.trainer
+        if wanted != session.optimizer:
             session.switched = session.switched or bool(trainer.records)
             # Of no optimizer until all is well: what is refused here is asked again at the next step.
             session.optimizer = None
             trainer.switch(wanted)
             trainer.check_memory()
             session.optimizer = wanted
-        small = trainer.rows * trainer.network.size * min(trainer.rows, trainer.network.size) <= FULL_WORK
-        if small and (self._spectra.ready() or session.taken == session.until - 1):
+        if session.affordable and (self._spectra.ready() or session.taken == session.until - 1):
             # Of the parameters that the step starts from, as those that the step sees.
             session.eigenvalues = np.asarray(trainer.spectrum().eigenvalues)
         trainer.step()
@@ -289,10 +280,7 @@ class TrainingExplorer(Explorer):
     def _report(self, more):
         last, trainer = self.trainer.records[-1], self.trainer
         if trainer.ended:
-            return (
-                f"stopped: the loss was not a number {PATIENCE} steps in a row. Look for a division by zero, a root or a "
-                "logarithm of what can be negative; or try another seed or optimizer."
-            )
+            return f"stopped after {last.step} steps: {STOP_REASONS[trainer.ended]}."
         error = "" if last.relative_error is None else f", relative L2 error {last.relative_error:.2e}"
         rank = len(self._seen())
         kept = f", rank {rank}, damping μ = {last.damping:.0e}" if rank else ""
@@ -304,29 +292,23 @@ class TrainingExplorer(Explorer):
 
     def _set_up(self):
         """Begin a session, with empty panels, for the problem and network that the controls describe."""
-        former, self._session = self._session, None
+        self._session = None
         problem = self._problem()
-        network = MLP(problem.dim, self._value("width"), self._value("depth"), problem.outputs)
-        structure = {name: self._value(name) for name in self.structure}
-        self._session = session = Session(problem, network, structure)
-        # Another seed needs nothing compiled anew.
-        if former is not None and former.structure | {"seed": 0} == structure | {"seed": 0} and not self._background.running:
-            session.trainer, session.optimizer, session.stale = former.trainer, former.optimizer, former.trainer is not None
+        # Made anew each time: a number that a residual reads from outside may have changed.
+        setup = Setup(problem, self._network(problem), self._value("points"), self._value("seed"))
+        self._session = Session(setup, {name: self._value(name) for name in self.structure})
         self._grid, self._grid_shape = slice_points(problem, RESOLUTION)
         self._exact = None if problem.solution is None else exact_values(problem, self._grid)
-        self._evaluate = _fields(problem, network)
         note = self._limit_rank()
         self._make_figures(problem)
-        self._draw_fields(Setup(problem, network).theta(self._value("seed")))
+        self._draw_fields(setup.theta())
         self.buttons["reset"].button_style = ""
-        self._say(f"{note}{problem.equation or problem.name}: P = {network.size:,} parameters. Press Run.", "idle")
+        self._say(f"{note}{problem.equation or problem.name}: P = {setup.parameters:,} parameters. Press Run.", "idle")
 
     def _make_figures(self, problem):
         hover = "λ%{x} = %{y:.3e}<extra></extra>"
-        rows = self._session.network.size, LeastSquares(problem, self._session.network).rows(self._sample())
-        affordable = rows[0] * rows[1] * min(rows) <= FULL_WORK
         self.spectrum_figure = figure(
-            "Spectrum of the Gramian" + ("" if affordable else ", all eigenvalues too much work here"),
+            "Spectrum of the Gramian" + ("" if self._session.affordable else ", all eigenvalues too much work here"),
             {"title": "index i"},
             log_axis("eigenvalue λᵢ"),
             [
@@ -391,8 +373,12 @@ class TrainingExplorer(Explorer):
                 fill(damping, [], [])
 
     def _draw_fields(self, theta):
-        evaluated = self._evaluate(theta, jnp.asarray(self._grid))
-        u, residual = (masked(self._session.problem, self._grid, values) for values in evaluated)
+        # Once there is a trainer, what it trains is shown.
+        setup = self._session.setup if self.trainer is None else self.trainer.setup
+        inside = [i for i, region in enumerate(setup.problem.regions) if region.codimension == 0]
+        x = jnp.asarray(self._grid)
+        values = first_output(setup.least_squares.solution(theta, x)), _sizes(setup.least_squares, (inside or [0])[0], theta, x)
+        u, residual = (masked(setup.problem, self._grid, part) for part in values)
         wrong = residual if self._exact is None else np.abs(u - self._exact)
         if len(self._grid_shape) > 1:
             field(self.solution_figure.data[0], self._grid, self._grid_shape, u)
@@ -405,15 +391,7 @@ class TrainingExplorer(Explorer):
         fill(self.error_figure.data[0], x, positive(wrong))
 
 
-@functools.lru_cache(maxsize=16)
-def _fields(problem, network):
-    """Compile (theta, x) -> the first function of the solution (n,), and the size of the first residual inside, both at x."""
-    places = zip(problem.conditions, problem.regions, strict=True)
-    inside = [condition for condition, region in places if region.codimension == 0][:1]
-    least_squares = LeastSquares(replace(problem, conditions=inside or problem.conditions[:1]), network)
-
-    def evaluate(theta, x):
-        u = least_squares.solution(theta, x)
-        return u if u.ndim == 1 else u[:, 0], least_squares.residual_sizes(theta, (x,))[0]
-
-    return jax.jit(evaluate)
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _sizes(least_squares, index, theta, x):
+    """Return the size of one residual at points x (n, d): of the others, which are asked for too, nothing is computed."""
+    return least_squares.residual_sizes(theta, (x,) * len(least_squares.components))[index]
