@@ -1,19 +1,18 @@
 """The command line: ``sketchlab lab | app | problems | train | spectrum | doctor``.
 
-Results go to standard output (one JSON object with ``--json``), progress and complaints to standard error. A mistake of
-the caller is one line and exit status 2; nothing is written then.
+Results go to standard output (one JSON object with ``--json``), progress and complaints to standard error. The exit status is 0
+for success, and for training that was interrupted after a step; 1 from a doctor that found something; 2 for a mistake of the
+caller, which is told in one line, and nothing is written; 130 for what was interrupted before there was a result.
 """
 
 import argparse
-import importlib.metadata
-import importlib.util
 import inspect
 import json
 import math
 import os
-import shutil
-import subprocess
+import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,86 +20,67 @@ import jax
 import numpy as np
 
 from sketchlab.decompositions import RANK
+from sketchlab.doctor import examine
 from sketchlab.domains import SAMPLERS
 from sketchlab.equations import PROBLEMS
 from sketchlab.files import replacing
+from sketchlab.history import TrainingWarning
+from sketchlab.lab import open_lab, serve_app
 from sketchlab.laws import fit_decay
-from sketchlab.networks import ACTIVATIONS, MLP
+from sketchlab.networks import ACTIVATIONS
 from sketchlab.optimizers import OPTIMIZERS, PRESETS
 from sketchlab.random_matrices import SKETCHES
+from sketchlab.reading import make_optimizer, read_optimizer
 from sketchlab.resampling import RESAMPLINGS
 from sketchlab.routes import ROUTES
+from sketchlab.setup import Setup
 from sketchlab.sketch import OVERSAMPLING
 from sketchlab.spectra import spectrum
-from sketchlab.storage import load, save
-from sketchlab.training import train
-from sketchlab.validation import InputError, check_integer
+from sketchlab.storage import check_path, load
+from sketchlab.training import resume, train
+from sketchlab.validation import InputError
+from sketchlab.wrappers import USUAL_NETWORKS, usual_network
 
-START = "00_start_here.ipynb"
-MISSING_LAB = 'JupyterLab is not installed: run pip install "sketchlab[lab]".'
-MISSING_APP = 'Voila is not installed: run pip install "sketchlab[app]".'
+NETWORK = ("network", "width", "depth", "activation")
+#: What a new run is made of, and a run from a file brings with it.
+NEW_RUN = (*NETWORK, *"points sampler seed dtype optimizer rank preset resample resampling boundary_weight block out".split())
+FIGURES = (".png", ".pdf", ".svg")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0 for success, 1 from a doctor that found something, 2 for a mistake."""
+def main() -> int:
+    """Be the command line of this process, and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # A console that lacks a sign shows another one in its place.
+        stream.reconfigure(errors="replace")
+    received = []
+
+    def interrupt(number, frame):
+        # Every other one is passed over: while what was reached is being saved, an impatient second Ctrl-C changes nothing.
+        received.append(number)
+        if len(received) % 2:
+            raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    status = command()
+    sys.stdout.flush()
+    if received:
+        # XLA goes on compiling in threads of its own, and crashes when Python takes down at exit what they use.
+        os._exit(status)
+    return status
+
+
+def command(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
     except InputError as error:
         print(f"sketchlab: error: {error}", file=sys.stderr)
         return 2
-
-
-def _parser():
-    parser = _Parser(prog="sketchlab", description="Natural gradients for physics-informed neural networks.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    lab = commands.add_parser("lab", help="open the notebooks in JupyterLab")
-    lab.add_argument("jupyter", nargs="*", metavar="-- OPTION", help="options for jupyter lab, after --")
-    lab.set_defaults(run=_lab)
-
-    app = commands.add_parser("app", help="serve the start notebook as a page without code, by Voila")
-    app.add_argument("voila", nargs="*", metavar="-- OPTION", help="options for voila, after --")
-    app.set_defaults(run=_app)
-
-    problems = commands.add_parser("problems", help="list the problems and their equations")
-    problems.add_argument("--json", action="store_true", help="print JSON")
-    problems.set_defaults(run=_problems)
-
-    training = commands.add_parser("train", help="train a network on a problem")
-    _add_model(training)
-    training.add_argument("--optimizer", default="sngd", help=f"one of {', '.join(OPTIMIZERS)} (default sngd)")
-    training.add_argument("--steps", type=int, default=100, help="steps at most (default 100)")
-    training.add_argument("--seconds", type=float, help="stop after so many seconds of steps")
-    training.add_argument("--tolerance", type=float, help="stop at this relative L2 error")
-    training.add_argument("--preset", help=f"of sngd: one of {', '.join(PRESETS)} (default best)")
-    training.add_argument("--resample", metavar="STEPS", type=int, help="draw new points every so many steps")
-    training.add_argument("--resampling", default="redraw", help=f"how: one of {', '.join(RESAMPLINGS)} (default redraw)")
-    training.add_argument(
-        "--boundary-weight",
-        metavar="WEIGHT",
-        type=_or_word(float, "balance"),
-        help="weight of the conditions on faces, or balance (default: the problem's own)",
-    )
-    training.add_argument("--block", type=int, help="points in a block of rows of the Jacobian (default: whole if it fits)")
-    training.add_argument("--out", metavar="RUN.npz", help="write the run to this file")
-    training.set_defaults(run=_train)
-
-    spectra = commands.add_parser("spectrum", help="compute the eigenvalues of the Gramian")
-    _add_model(spectra)
-    spectra.add_argument("--theta", metavar="RUN.npz", help="take network and parameters from a run that train --out wrote")
-    spectra.add_argument("--sketch", default="gaussian", help=f"test matrix, one of {', '.join(SKETCHES)} (default gaussian)")
-    spectra.add_argument("--route", default="range", help=f"one of {', '.join(ROUTES)} (default range)")
-    spectra.add_argument("--power-iterations", metavar="Q", type=int, default=0, help="power iterations (default 0)")
-    spectra.add_argument("--activation", default="tanh", help=f"one of {', '.join(ACTIVATIONS)} (default tanh)")
-    spectra.add_argument("--compare-full", action="store_true", help="compute the full spectrum too, and compare")
-    spectra.add_argument("--out", metavar="FIGURE", help="draw the spectrum into this file (png, pdf, svg)")
-    spectra.set_defaults(run=_spectrum)
-
-    doctor = commands.add_parser("doctor", help="check the installation")
-    doctor.add_argument("--json", action="store_true", help="print JSON")
-    doctor.set_defaults(run=_doctor)
-    return parser
+    except KeyboardInterrupt:
+        print("sketchlab: interrupted before there was a result.", file=sys.stderr)
+        return 130
 
 
 class _Parser(argparse.ArgumentParser):
@@ -110,32 +90,85 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"sketchlab: error: {message} (see {self.prog} --help)\n")
 
 
+def _parser():
+    parser = _Parser(prog="sketchlab", description="Natural gradients for physics-informed neural networks.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    lab = commands.add_parser("lab", help="open the notebooks in JupyterLab")
+    lab.add_argument("jupyter", nargs="*", metavar="-- OPTION", help="options for jupyter lab, after --")
+    lab.set_defaults(run=lambda options: open_lab(options.jupyter))
+
+    app = commands.add_parser("app", help="serve the start notebook as a page without code, by Voila")
+    app.add_argument("voila", nargs="*", metavar="-- OPTION", help="options for voila, after --")
+    app.set_defaults(run=lambda options: serve_app(options.voila))
+
+    problems = commands.add_parser("problems", help="list the problems and their equations")
+    problems.set_defaults(run=_problems)
+
+    training = commands.add_parser("train", help="train a network on a problem, or go on with a run")
+    training.add_argument("--resume", metavar="RUN.npz", help="go on with this run, and write it to the same file")
+    training.add_argument("--optimizer", help=f"{', '.join(OPTIMIZERS)} (default sngd), or as in 'sngd(rank=80, momentum=0.5)'")
+    training.add_argument("--preset", help=f"of sngd: one of {', '.join(PRESETS)} (default best)")
+    training.add_argument("--steps", type=int, help="steps at most, in all (default 100)")
+    training.add_argument("--seconds", type=float, help="stop after so many seconds of steps")
+    training.add_argument("--tolerance", type=float, help="stop at this relative L2 error")
+    training.add_argument("--resample", metavar="STEPS", type=int, help="draw new points every so many steps")
+    training.add_argument("--resampling", help=f"how: one of {', '.join(RESAMPLINGS)} (default redraw)")
+    weight_help = "weight of the conditions on the boundary, or balance (default: the problem's own)"
+    training.add_argument("--boundary-weight", metavar="WEIGHT", type=_literal, help=weight_help)
+    training.add_argument("--block", type=int, help="points in a block of rows of the Jacobian (default: whole if it fits)")
+    training.add_argument("--out", metavar="RUN.npz", help="write the run to this file, while it goes on and at its end")
+    training.add_argument("--every", metavar="STEPS", type=int, help="steps from one writing to the next (default 10)")
+    _add_model(training)
+    training.set_defaults(run=_train)
+
+    spectra = commands.add_parser("spectrum", help="compute the eigenvalues of the Gramian")
+    spectra.add_argument("--theta", metavar="RUN.npz", help="take problem, network and parameters from a run")
+    spectra.add_argument("--sketch", default="gaussian", help=f"test matrix, one of {', '.join(SKETCHES)} (default gaussian)")
+    spectra.add_argument("--route", default="range", help=f"one of {', '.join(ROUTES)} (default range)")
+    spectra.add_argument("--power-iterations", metavar="Q", type=int, default=0, help="power iterations (default 0)")
+    spectra.add_argument("--compare-full", action="store_true", help="compute the full spectrum too, and compare")
+    spectra.add_argument("--out", metavar="FIGURE", help=f"draw the spectrum into this file ({', '.join(FIGURES)})")
+    _add_model(spectra)
+    spectra.set_defaults(run=_spectrum)
+
+    doctor = commands.add_parser("doctor", help="check the installation")
+    doctor.set_defaults(run=_doctor)
+    for printing in (problems, training, spectra, doctor):
+        printing.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
 def _add_model(parser):
-    """Add what says which problem, network, points and numbers are meant."""
-    parser.add_argument("problem", help=f"one of {', '.join(PROBLEMS)}")
-    parser.add_argument("--width", type=int, default=32, help="units in a hidden layer (default 32)")
-    parser.add_argument("--depth", type=int, default=2, help="hidden layers (default 2)")
-    parser.add_argument(
-        "--rank", type=_or_word(int, "auto"), help=f"rank of the sketch (default {RANK} or what fits); auto to train with"
-    )
-    parser.add_argument("--points", type=int, default=1000, help="collocation points (default 1000)")
-    parser.add_argument("--sampler", default="uniform", help=f"one of {', '.join(SAMPLERS)} (default uniform)")
-    parser.add_argument("--seed", type=int, default=0, help="random seed (default 0)")
-    parser.add_argument("--dtype", default="float64", help="float64 (default) or float32")
+    """Add what says which problem, network, points and numbers are meant: what is not given is None."""
+    parser.add_argument("problem", nargs="?", help=f"one of {', '.join(PROBLEMS)}")
+    parser.add_argument("--network", help=f"one of {', '.join(USUAL_NETWORKS)} (default mlp)")
+    parser.add_argument("--width", type=int, help="units in a hidden layer (default 32)")
+    parser.add_argument("--depth", type=int, help="hidden layers (default 2)")
+    parser.add_argument("--activation", help=f"one of {', '.join(ACTIVATIONS)} (default tanh)")
+    parser.add_argument("--rank", type=_literal, help=f"rank of the sketch (default {RANK} or what fits), or auto to train with")
+    parser.add_argument("--points", type=int, help="collocation points (default 1000)")
+    parser.add_argument("--sampler", help=f"one of {', '.join(SAMPLERS)} (default uniform)")
+    parser.add_argument("--seed", type=int, help="random seed (default 0)")
+    parser.add_argument("--dtype", help="float64 (default) or float32")
     parser.add_argument("--device", help="cpu or gpu (default: what JAX prefers)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
     for name, owners in _problem_parameters().items():
-        parser.add_argument(f"--{name}", type=float, help=f"parameter of {', '.join(owners)}")
+        added = {"dest": f"problem_{name}", "type": _literal, "help": f"parameter of {', '.join(owners)}"}
+        try:
+            parser.add_argument(f"--{name}", **added)
+        except argparse.ArgumentError:
+            # Another option has this name.
+            parser.add_argument(f"--problem-{name}", **added)
 
 
-def _or_word(number, word):
-    """Return a parser of arguments that takes `word` as it is and anything else as a `number`."""
-
-    def parse(text):
-        return text if text == word else number(text)
-
-    parse.__name__ = f"{number.__name__} or {word!r}"
-    return parse
+def _literal(text):
+    """Read a number, and leave any other text as it is."""
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            pass
+    return text
 
 
 def _problem_parameters():
@@ -147,19 +180,21 @@ def _problem_parameters():
     return owners
 
 
-def _make_problem(options):
-    factory = PROBLEMS[options.problem]
-    given = {name: getattr(options, name) for name in _problem_parameters() if getattr(options, name) is not None}
-    for name in given:
-        if name not in inspect.signature(factory).parameters:
-            owners = ", ".join(_problem_parameters()[name])
-            raise InputError(f"{options.problem} takes no --{name}; it belongs to {owners}.")
-    return factory(**given)
+def _given(options, *names):
+    """Return those of the options that were given, by name."""
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+
+
+def _refuse(options, names, file):
+    for name in _given(options, *names):
+        option = name.replace("_", "-")
+        raise InputError(f"--{option} does not go with --{file}: the run in the file has its own. Leave --{option} out.")
 
 
 def _set_up_jax(options):
     """Set precision and device, before the first array."""
-    jax.config.update("jax_enable_x64", options.dtype == "float64")
+    # Runs in files have either precision, and each array is made with the one that it needs.
+    jax.config.update("jax_enable_x64", True)
     if options.device is None:
         return
     if options.device not in ("cpu", "gpu"):
@@ -173,55 +208,56 @@ def _set_up_jax(options):
         ) from error
 
 
-def _make_optimizer(options):
-    factory = OPTIMIZERS[options.optimizer]
-    given = {name: getattr(options, name) for name in ("rank", "preset") if getattr(options, name) is not None}
-    for name in given:
-        if name not in inspect.signature(factory).parameters:
-            raise InputError(f"optimizer {options.optimizer!r} takes no --{name}; leave it out, or use sngd.")
-    return factory(**given)
+def _make_problem(options, file):
+    """Make the problem that is named; None if none is, and there is a file of a run, which has its own."""
+    factory = None if options.problem is None else PROBLEMS[options.problem]
+    arguments = {}
+    for name, owners in _problem_parameters().items():
+        value = getattr(options, f"problem_{name}")
+        if value is not None and options.problem not in owners:
+            raise InputError(f"{name} = {value} belongs to {', '.join(owners)}, not to {options.problem or 'a run of a file'}.")
+        if value is not None:
+            arguments[name] = value
+    if factory is None and file is None:
+        raise InputError(f"no problem is named: give one of {', '.join(PROBLEMS)}.")
+    return factory and factory(**arguments)
+
+
+def _make_network(options, problem):
+    given = _given(options, *NETWORK)
+    return usual_network(problem, given.pop("network", "mlp"), **given)
+
+
+def _start(options):
+    """Return the options of a `Setup`."""
+    given = _given(options, "points", "seed", "dtype", "sampler")
+    return given | ({"sampler": SAMPLERS[given["sampler"]]} if "sampler" in given else {})
 
 
 def _train(options):
     _set_up_jax(options)
-    problem = _make_problem(options)
-    network = MLP(problem.dim, options.width, options.depth, problem.outputs)
-    points = check_integer("points", options.points, len(problem.conditions))
-    optimizer = _make_optimizer(options)
-    resampling = None if options.resample is None else RESAMPLINGS[options.resampling](options.resample)
-    if options.out is not None:
-        _check_writable(options.out)
-    run = train(
-        problem,
-        network,
-        optimizer,
-        steps=options.steps,
-        seconds=options.seconds,
-        tolerance=options.tolerance,
-        points=points,
-        seed=options.seed,
-        dtype=options.dtype,
-        sampler=SAMPLERS[options.sampler],
-        resampling=resampling,
-        boundary_weight=options.boundary_weight,
-        block=options.block,
-    )
-    if options.out is not None:
-        save(run, options.out)
-    history = run.history
+    with warnings.catch_warnings():
+        # What it says is printed below.
+        warnings.simplefilter("ignore", TrainingWarning)
+        run = _new_run(options) if options.resume is None else _old_run(options)
+    history, settings = run.history, run.settings
+    if not len(history):
+        raise KeyboardInterrupt
+    if run.stop_reason in ("non-finite", "stalled"):
+        print(f"sketchlab: stopped after {run.advice}", file=sys.stderr)
     summary = {
-        "problem": problem.name,
-        "optimizer": optimizer.name,
-        "parameters": network.size,
-        "points": run.settings["points"],
+        "problem": run.problem.name,
+        "optimizer": run.optimizer.name,
+        "parameters": run.network.size,
+        "points": settings["points"],
         # A first-order method has no rank.
         "rank": _last(history.rank) or None,
-        "dtype": options.dtype,
-        "device": run.settings["device"],
-        "seed": options.seed,
+        "dtype": settings["dtype"],
+        "device": settings["device"],
+        "seed": settings["seed"],
         "steps": len(history),
-        "seconds": _last(history.seconds) or 0.0,
-        "compile_seconds": run.settings["compile_seconds"],
+        "seconds": _last(history.seconds),
+        "compile_seconds": settings["compile_seconds"],
         "loss": _last(history.loss),
         "relative_l2_error": _last(history.relative_error),
         "stop_reason": run.stop_reason,
@@ -230,33 +266,64 @@ def _train(options):
     return 0
 
 
+def _new_run(options):
+    problem = _make_problem(options, None)
+    name, shortcuts = options.optimizer or "sngd", _given(options, "rank", "preset")
+    # With a shortcut it has to be a bare name: a text has its own rank and preset.
+    optimizer = make_optimizer(name, **shortcuts) if shortcuts else read_optimizer(name)
+    draw = RESAMPLINGS[options.resampling or "redraw"]
+    if options.resample is None and options.resampling is not None:
+        raise InputError(f"--resampling {options.resampling} says how to draw new points: say how often too, --resample STEPS.")
+    if options.out is not None:
+        check_path(options.out)
+    return train(
+        problem,
+        _make_network(options, problem),
+        optimizer,
+        resampling=None if options.resample is None else draw(options.resample),
+        checkpoint=options.out,
+        **_given(options, "steps", "seconds", "tolerance", "every", "boundary_weight", "block"),
+        **_start(options),
+    )
+
+
+def _old_run(options):
+    _refuse(options, NEW_RUN, "resume")
+    return resume(
+        options.resume, _make_problem(options, options.resume), **_given(options, "steps", "seconds", "tolerance", "every")
+    )
+
+
 def _spectrum(options):
     _set_up_jax(options)
-    problem = _make_problem(options)
-    network = MLP(problem.dim, options.width, options.depth, problem.outputs, options.activation)
-    theta = None
-    if options.theta is not None:
-        run = load(options.theta, problem=problem)
-        network, theta = run.network, run.theta
+    problem, start, theta = _make_problem(options, options.theta), _start(options), None
+    if options.theta is None:
+        network = _make_network(options, problem)
+    else:
+        _refuse(options, NETWORK, "theta")
+        run = load(options.theta, problem)
+        problem, network, theta = run.problem, run.network, run.theta
+        start = {"dtype": theta.dtype.name} | start
     if options.out is not None:
-        _check_figure(options.out)
-    points = check_integer("points", options.points, len(problem.conditions))
-    common = {"points": points, "seed": options.seed, "dtype": options.dtype, "sampler": SAMPLERS[options.sampler]}
-    rank = min(RANK, max(min(points, network.size) - OVERSAMPLING, 1)) if options.rank is None else options.rank
-    choices = {"route": options.route, "sketch": options.sketch, "power_iterations": options.power_iterations}
+        check_path(options.out)
+        if Path(options.out).suffix.lower() not in FIGURES:
+            raise InputError(f"--out {options.out!r} is no kind of figure: end it with one of {', '.join(FIGURES)}.")
+    setup = Setup(problem, network, **start)
+    rank = min(RANK, max(setup.largest_rank - OVERSAMPLING, 1)) if options.rank is None else options.rank
+    choices = _given(options, "route", "sketch", "power_iterations")
     # First what memory may refuse.
-    full = spectrum(problem, network, theta, **common) if options.compare_full else None
-    sketched = spectrum(problem, network, theta, rank=rank, **choices, **common)
+    full = spectrum(problem, network, theta, **start) if options.compare_full else None
+    sketched = spectrum(problem, network, theta, rank=rank, **choices, **start)
     drawn = ({} if full is None else {"full": full}) | {f"sketched, rank {rank}": sketched}
     eigenvalues, floor = np.asarray(sketched.eigenvalues), float(sketched.noise_floor)
     summary = {
         "problem": problem.name,
-        "parameters": sketched.shape[1],
-        "points": points,
-        "rows": sketched.shape[0],
+        "parameters": setup.parameters,
+        "points": setup.points,
+        "rows": setup.rows,
         "rank": rank,
         **choices,
-        "dtype": options.dtype,
+        "dtype": setup.dtype,
         "largest_eigenvalue": _number(eigenvalues[0]),
         "eigenvalue_at_rank": _number(eigenvalues[-1]),
         "singular_value_error": _number(sketched.error),
@@ -276,7 +343,7 @@ def _spectrum(options):
     if options.json:
         summary |= {f"{name.split(',')[0]}_eigenvalues": list(map(_number, one.eigenvalues)) for name, one in drawn.items()}
     if options.out is not None:
-        _draw_spectrum(options.out, f"{problem.name}, P = {sketched.shape[1]}, N = {sketched.shape[0]}", drawn, rank)
+        _draw_spectrum(options.out, f"{problem.name}, P = {setup.parameters}, N = {setup.rows}", drawn, rank)
     _print(summary | {"out": options.out}, options.json)
     return 0
 
@@ -295,94 +362,21 @@ def _draw_spectrum(path, title, spectra, rank):
         figure.savefig(partial, dpi=150)
 
 
-def _check_writable(path):
-    """Refuse a file that cannot be written before minutes of work go into it."""
-    path = Path(path)
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise InputError(f"cannot write --out {str(path)!r}: name a file in a folder that exists and is yours.")
-
-
-def _check_figure(path):
-    _check_writable(path)
-    known = ("png", "pdf", "svg")
-    if Path(path).suffix[1:].lower() not in known:
-        raise InputError(f"--out {path!r} is no kind of figure: end it with one of {', '.join('.' + end for end in known)}.")
-
-
 def _problems(options):
     described = {name: PROBLEMS[name]() for name in PROBLEMS}
     if options.json:
-        print(json.dumps([{"name": n, "dim": p.dim, "equation": p.equation} for n, p in described.items()], ensure_ascii=False))
+        print(json.dumps([{"name": name, "dim": one.dim, "equation": one.equation} for name, one in described.items()]))
     else:
         for name, problem in described.items():
             print(f"{name:14s} {problem.equation}")
     return 0
 
 
-def _lab(options):
-    if importlib.util.find_spec("jupyterlab") is None:
-        raise InputError(MISSING_LAB)
-    folder = _notebooks()
-    # In a container one often is root, and Jupyter asks to be told that this is meant.
-    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    command = [sys.executable, "-m", "jupyterlab", str(folder / START), *root, *options.jupyter]
-    return subprocess.run(command, check=False).returncode
-
-
-def _app(options):
-    if importlib.util.find_spec("voila") is None:
-        raise InputError(MISSING_APP)
-    # A kernel whose page has gone is ended after a while, for Voila's own way to end it is refused by current servers.
-    cull = ["--MappingKernelManager.cull_interval=30", "--MappingKernelManager.cull_idle_timeout=120"]
-    show = ["--show_tracebacks=True", "--progressive_rendering=True"]
-    command = [sys.executable, "-m", "voila", str(_notebooks() / START), *cull, *show, *options.voila]
-    return subprocess.run(command, check=False).returncode
-
-
-def _notebooks():
-    """Find the notebooks: where they are in a checkout; else a copy in the current folder, for editing."""
-    package = Path(__file__).parent
-    checkout = package.parent / "notebooks"
-    if (checkout / START).exists():
-        return checkout
-    copy = Path.cwd() / "sketchlab-notebooks"
-    if not copy.exists():
-        shutil.copytree(package / "notebooks", copy)
-    return copy
-
-
 def _doctor(options):
     jax.config.update("jax_enable_x64", True)
-    report = {"python": sys.version.split()[0]}
-    problems = []
-    for name in (
-        "sketchlab",
-        "jax",
-        "jaxlib",
-        "numpy",
-        "scipy",
-        "optax",
-        "matplotlib",
-        "jupyterlab",
-        "ipywidgets",
-        "plotly",
-        "anywidget",
-    ):
-        try:
-            report[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            report[name] = None
-            problems.append(f'{name} is not installed: run pip install "sketchlab[lab]"')
-    report["devices"] = [f"{device.platform}: {device.device_kind}" for device in jax.devices()]
-    report["cores"] = os.cpu_count()
-    # The shortest proof that double precision, the linear algebra and the loop work: a small problem solved.
-    run = train(PROBLEMS["poisson_1d"](), MLP(1, 8, 1), OPTIMIZERS["sngd"](rank=20), steps=30, points=60, progress=False)
-    report["trial_error"] = float(run.history.relative_error[-1])
-    if not report["trial_error"] < 1e-2:
-        problems.append(f"a trial run ended with a relative error of {report['trial_error']:.1e}, expected below 1e-2")
-    report["problems_found"] = problems
+    report = examine()
     _print(report, options.json)
-    return 1 if problems else 0
+    return 1 if report["problems_found"] else 0
 
 
 def _number(value):
@@ -392,10 +386,8 @@ def _number(value):
 
 
 def _last(column):
-    """Return the last entry of a history's column; None if there is no column, no entry or no number."""
-    if column is None or not len(column) or not np.isfinite(column[-1]):
-        return None
-    return column[-1].item()
+    """Return the last entry of a history's column; None if there is no column, or the entry is non-finite."""
+    return None if column is None or not np.isfinite(column[-1]) else column[-1].item()
 
 
 def _print(summary, as_json):

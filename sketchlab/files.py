@@ -2,8 +2,11 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+
+import psutil
 
 from sketchlab.validation import InputError
 
@@ -17,9 +20,10 @@ def replacing(path) -> Iterator[Path]:
     InputError
         If the file cannot be written.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     partial = path.with_name(f".{os.getpid()}.{path.name}")
     try:
+        _remove_partials(path)
         yield partial
         os.replace(partial, path)
     except OSError as error:
@@ -27,3 +31,12 @@ def replacing(path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def _remove_partials(path):
+    """Remove what processes that were killed while they wrote have left beside `path`."""
+    for other in path.parent.iterdir():
+        written_by = re.fullmatch(rf"\.(\d+)\.{re.escape(path.name)}", other.name)
+        if written_by and not psutil.pid_exists(int(written_by[1])):
+            with contextlib.suppress(OSError):  # Those of another user stay.
+                other.unlink()

@@ -45,6 +45,9 @@ ACTIVATIONS = Catalogue(
 #: `MLP.init` draws at least this many normal numbers for a layer, and uses the first of them as weights.
 SHORTEST_DRAW = 4**6
 
+#: Larger numbers than these are slips of the keyboard.
+LARGEST = {"dim": 10**6, "width": 10**6, "depth": 1000, "outputs": 10**6}
+
 #: What an object must have to be a network; the opening of this module says what each is.
 PROTOCOL = ("dim", "outputs", "size", "init", "unflatten", "evaluate")
 
@@ -141,7 +144,7 @@ class MLP:
     Raises
     ------
     InputError
-        If any of the numbers is not a whole one of at least 1, or the activation is unknown.
+        If any of the numbers is not a whole one between 1 and its entry in `LARGEST`, or the activation is unknown.
 
     Examples
     --------
@@ -160,9 +163,9 @@ class MLP:
     activation: str = "tanh"
 
     def __post_init__(self):
-        for name in ("dim", "width", "depth", "outputs"):
+        for name, largest in LARGEST.items():
             # As an int: a NumPy integer, from np.arange say, has no place in JSON.
-            object.__setattr__(self, name, check_integer(name, getattr(self, name), 1))
+            object.__setattr__(self, name, check_integer(name, getattr(self, name), 1, largest))
         ACTIVATIONS[self.activation]
 
     @property

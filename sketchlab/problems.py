@@ -24,6 +24,8 @@ Residual = Callable[..., jax.Array]
 
 #: Part of the points that goes inside when a problem has conditions on its boundary too.
 INTERIOR_SHARE = 0.8
+#: More points for a condition than this are a slip of the keyboard.
+MOST_POINTS = 10**8
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -259,8 +261,8 @@ class Problem:
         if isinstance(points, Sequence) and not isinstance(points, str):
             if len(points) != n:
                 raise InputError(f"points = {points} has {len(points)} numbers for the {n} conditions of {self.name!r}.")
-            return [check_integer("points", _listed(count), 1) for count in points]
-        total = check_integer("points", points, n)
+            return [check_integer("points", _listed(count), 1, MOST_POINTS) for count in points]
+        total = check_integer("points", points, n, MOST_POINTS)
         inside = np.array([region.codimension == 0 for region in self.regions])
         limits = np.array([region.capacity or np.inf for region in self.regions])
         shares = np.zeros(n)

@@ -11,12 +11,15 @@ import jax
 import jax.numpy as jnp
 
 from sketchlab.domains import Sampler, uniform
-from sketchlab.memory import largest_rank
+from sketchlab.memory import FIT, largest_rank, memory_at_hand
 from sketchlab.networks import MLP, check_network
 from sketchlab.problems import Problem
 from sketchlab.residuals import LeastSquares, Points
 from sketchlab.user_code import check_solution
 from sketchlab.validation import InputError, check_array, check_instance, check_integer
+
+#: Vectors as long as theta that are alive at once when the first parameters are drawn, or in a step of Adam.
+VECTORS = 8
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Setup:
         object.__setattr__(self, "seed", check_integer("seed", self.seed, 0, 2**32 - 1))
         check_dtype(self.dtype)
         check_network(self.network)
+        _check_size(self.parameters, jnp.dtype(self.dtype).itemsize)
         check_solution(self.problem)
         # Traced now: what is wrong with a residual is said before anything is drawn or compiled.
         object.__setattr__(self, "least_squares", LeastSquares(self.problem, self.network))
@@ -99,6 +103,16 @@ class Setup:
         if theta.shape != (self.parameters,):
             raise InputError(f"theta has shape {theta.shape}, but the network has P = {self.parameters} parameters.")
         return theta
+
+
+def _check_size(parameters, itemsize):
+    """Raise `InputError` if a network is larger than any method can work with here, before anything is compiled for it."""
+    needed, memory = VECTORS * parameters * itemsize, memory_at_hand()
+    if needed > FIT * memory:
+        raise InputError(
+            f"a network of P = {parameters:,} parameters takes {needed / 2**30:.3g} GiB or more, {memory / 2**30:.3g} GiB are at "
+            "hand: take a smaller one."
+        )
 
 
 def as_arrays(points, dtype) -> Points:

@@ -234,14 +234,11 @@ def _compute(least_squares, theta, points, key, task):
     """Perform a task; label its spectra with the conditions, and refuse a J with non-finite entries."""
     shape, shapes = (least_squares.rows(points), theta.size), tuple(x.shape for x in points)
     held = _hold(least_squares, shapes, theta.dtype, task)
+    # Compiling what is too large takes minutes. The least that a task holds is known before: two matrices of its vectors.
+    vectors = min(shape) if task.full else min(task.rank + OVERSAMPLING, *shape)
+    _check_memory(task, shape, theta.dtype.itemsize, 2 * max(shape) * vectors * theta.dtype.itemsize)
     compiled, needed = _compile(held, shapes, theta.dtype, task)
-    if needed > FIT * (memory := memory_at_hand()):
-        rank = largest_rank(*shape, itemsize=theta.dtype.itemsize, memory=memory, oversampling=OVERSAMPLING)
-        rank = rank if task.rank is None else min(rank, task.rank - 1)
-        raise InputError(
-            f"{task} of J, {shape[0]} × {shape[1]}, takes about {needed / 2**30:.3g} GiB, {memory / 2**30:.3g} GiB are at hand: "
-            + (f"a sketch of rank = {rank} fits." if rank > 0 else "take fewer points or a smaller network.")
-        )
+    _check_memory(task, shape, theta.dtype.itemsize, needed)
     with one_blas_thread():
         found = jax.block_until_ready(compiled(theta, points, key))
     if not all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found)):
@@ -251,6 +248,18 @@ def _compute(least_squares, theta, points, key, task):
         )
     conditions = tuple(zip(least_squares.problem.names, least_squares.heights(points), strict=True))
     return tuple(replace(one, conditions=conditions) if isinstance(one, Spectrum) else one for one in found)
+
+
+def _check_memory(task, shape, itemsize, needed):
+    memory = memory_at_hand()
+    if needed <= FIT * memory:
+        return
+    rank = largest_rank(*shape, itemsize=itemsize, memory=memory, oversampling=OVERSAMPLING)
+    rank = rank if task.rank is None else min(rank, task.rank - 1)
+    raise InputError(
+        f"{task} of J, {shape[0]} × {shape[1]}, takes about {needed / 2**30:.3g} GiB, {memory / 2**30:.3g} GiB are at hand: "
+        + (f"a sketch of rank = {rank} fits." if rank > 0 else "take fewer points or a smaller network.")
+    )
 
 
 def _hold(least_squares, shapes, dtype, task):

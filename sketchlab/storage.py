@@ -53,7 +53,7 @@ def save(run: Run, path) -> None:
     arrays = {name: value for name, value in vars(run.history).items() if value is not None}
     arrays |= {f"state_{i}": leaf for i, leaf in enumerate(run.state or ())}
     arrays |= {f"points_{i}": x for i, x in enumerate(run.points or ())}
-    with replacing(Path(path).expanduser()) as partial, open(partial, "wb") as file:
+    with replacing(path) as partial, open(partial, "wb") as file:
         np.savez(file, theta=run.theta, json=np.array(json.dumps(description, default=_as_text)), **arrays)
 
 
@@ -102,8 +102,12 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
 
 def check_path(path) -> None:
     """Raise `InputError` if a file cannot be written, before work goes into it."""
-    path = Path(path).expanduser()
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+    try:
+        path = Path(path).expanduser()
+        fits = not path.is_dir() and path.parent.is_dir() and os.access(path if path.exists() else path.parent, os.W_OK)
+    except (OSError, RuntimeError):  # The name is too long, or ~ somebody unknown.
+        fits = False
+    if not fits:
         raise InputError(f"cannot write {str(path)!r}: name a file in a folder that exists and is yours.")
 
 

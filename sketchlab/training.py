@@ -201,7 +201,8 @@ def _drive(trainer, limits, callbacks, progress, checkpoint, every):
         error.add_note(f"{len(trainer.records)} steps were taken: they are in the attribute run of this exception.")
         raise
     finally:
-        if checkpoint is not None:
+        # Before the first step there is nothing that an older file should make room for.
+        if checkpoint is not None and trainer.records:
             save(reached(reason), checkpoint)
     run = reached(reason)
     if reason in ("non-finite", "stalled"):

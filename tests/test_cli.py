@@ -4,7 +4,7 @@ import jax
 import pytest
 
 from sketchlab import PROBLEMS, load
-from sketchlab.cli import main
+from sketchlab.cli import command
 
 SMALL = ["--width", "6", "--depth", "1", "--points", "40", "--rank", "10"]
 
@@ -18,12 +18,12 @@ def double_precision_again():
 
 
 def test_problems_lists_the_catalogue(capsys):
-    assert main(["problems", "--json"]) == 0
+    assert command(["problems", "--json"]) == 0
     assert [entry["name"] for entry in json.loads(capsys.readouterr().out)] == list(PROBLEMS)
 
 
 def test_train_prints_one_json_object_and_keeps_progress_off_standard_output(capsys):
-    assert main(["train", "poisson_1d", "--steps", "3", "--json", *SMALL]) == 0
+    assert command(["train", "poisson_1d", "--steps", "3", "--json", *SMALL]) == 0
     printed = capsys.readouterr()
     summary = json.loads(printed.out)
     expected = (
@@ -36,19 +36,19 @@ def test_train_prints_one_json_object_and_keeps_progress_off_standard_output(cap
 
 def test_train_takes_a_preset_an_adaptive_rank_new_points_and_weights(capsys):
     small = ["train", "heat_1d", "--steps", "3", "--json", *SMALL[:-2]]
-    assert main([*small, "--rank", "auto", "--resample", "2", "--resampling", "rad", "--boundary-weight", "balance"]) == 0
+    assert command([*small, "--rank", "auto", "--resample", "2", "--resampling", "rad", "--boundary-weight", "balance"]) == 0
     assert json.loads(capsys.readouterr().out)["rank"] in range(8, 26)
-    assert main([*small, "--preset", "paper", "--rank", "9", "--boundary-weight", "2.5", "--block", "4"]) == 0
+    assert command([*small, "--preset", "paper", "--rank", "9", "--boundary-weight", "2.5", "--block", "4"]) == 0
     assert json.loads(capsys.readouterr().out)["rank"] == 9
 
 
 def test_a_run_written_by_train_is_read_by_spectrum(capsys, tmp_path):
     path, picture = tmp_path / "run.npz", tmp_path / "spectrum.png"
-    assert main(["train", "heat_1d", "--steps", "2", "--out", str(path), *SMALL]) == 0
+    assert command(["train", "heat_1d", "--steps", "2", "--out", str(path), *SMALL]) == 0
     assert load(path).history.loss.shape == (2,)
     capsys.readouterr()
     arguments = ["spectrum", "heat_1d", "--theta", str(path), "--rank", "5", "--points", "40", "--out", str(picture), "--json"]
-    assert main(arguments) == 0
+    assert command(arguments) == 0
     summary = json.loads(capsys.readouterr().out)
     assert summary["parameters"] == load(path).network.size
     assert len(summary["sketched_eigenvalues"]) == 5
@@ -59,7 +59,7 @@ def test_spectrum_takes_a_sketch_and_a_route_and_compares_with_the_full_one(caps
     picture = tmp_path / "spectrum.svg"
     choices = ["--sketch", "sparse-sign", "--route", "kernel", "--power-iterations", "1", "--activation", "sin"]
     arguments = ["spectrum", "heat_1d", *SMALL, *choices, "--compare-full", "--out", str(picture), "--json"]
-    assert main(arguments) == 0
+    assert command(arguments) == 0
     summary = json.loads(capsys.readouterr().out)
     assert (summary["route"], summary["sketch"], summary["power_iterations"], summary["rows"]) == ("kernel", "sparse-sign", 1, 40)
     assert len(summary["sketched_eigenvalues"]) == 10 and len(summary["full_eigenvalues"]) == 25
@@ -67,7 +67,7 @@ def test_spectrum_takes_a_sketch_and_a_route_and_compares_with_the_full_one(caps
     # A sketch of rank 10 sees no more than ten directions.
     assert 9 < summary["effective_dimension_1e-8"] < 10 < summary["full_effective_dimension_1e-8"] < 25
     assert b"<svg" in picture.read_bytes() and list(tmp_path.iterdir()) == [picture]
-    assert main(arguments[:2] + SMALL) == 0
+    assert command(arguments[:2] + SMALL) == 0
     assert "full" not in capsys.readouterr().out
 
 
@@ -112,7 +112,7 @@ def test_mistakes_are_one_line_with_status_2_and_write_nothing(arguments, messag
     if "gpu" in arguments and any(device.platform == "gpu" for device in jax.devices()):
         pytest.skip("this machine has a GPU")
     monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
+    assert command(arguments) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
     assert message in printed.err
@@ -122,12 +122,12 @@ def test_mistakes_are_one_line_with_status_2_and_write_nothing(arguments, messag
 
 def test_words_that_are_no_numbers_are_one_line_too(capsys):
     with pytest.raises(SystemExit) as stop:
-        main(["train", "heat_1d", "--points", "many"])
+        command(["train", "heat_1d", "--points", "many"])
     assert stop.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_doctor_solves_a_trial_problem(capsys):
-    assert main(["doctor", "--json"]) == 0
+    assert command(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["trial_error"] < 1e-2 and report["problems_found"] == []
