@@ -15,7 +15,7 @@ from sketchlab.explore.training_explorer import TrainingExplorer
 from sketchlab.networks import MLP
 from sketchlab.problems import Problem
 from sketchlab.residuals import LeastSquares
-from sketchlab.training import initial_theta
+from sketchlab.setup import Setup
 from sketchlab.validation import InputError
 
 #: What the text knows besides Python.
@@ -107,7 +107,7 @@ def _try(problem):
     network = MLP(problem.dim, 4, 1, problem.outputs)
     least_squares = LeastSquares(problem, network)
     points = problem.sample(10 * len(problem.conditions), seed=0)
-    theta = initial_theta(network, 0, jnp.dtype("float64"))
+    theta = Setup(problem, network, 10 * len(problem.conditions)).theta()
     sizes = least_squares.residual_sizes(theta, tuple(jnp.asarray(x) for x in points))
     for name, x, size in zip(problem.names, points, sizes, strict=True):
         if not np.all(np.isfinite(size)):

@@ -15,8 +15,7 @@ from sketchlab.explore.live import COLOURS, DASHES, fade, figure, fill, line, lo
 from sketchlab.explore.optimizer_text import read_optimizer
 from sketchlab.networks import MLP
 from sketchlab.optimizers import Optimizer
-from sketchlab.residuals import LeastSquares
-from sketchlab.training import PATIENCE, Trainer
+from sketchlab.trainer import PATIENCE, Trainer
 from sketchlab.validation import InputError
 
 #: Who starts, if nothing else is asked for; and what is suggested.
@@ -130,15 +129,7 @@ class RaceExplorer(Explorer):
         self._raced = {name: self._value(name) for name in self.controls}
         self._problem = self.controls["problem"].problem
         self._network = MLP(self._problem.dim, self._value("width"), self._value("depth"), self._problem.outputs)
-        rows = LeastSquares(self._problem, self._network).rows(self._problem.sample(self._raced["points"], seed=0))
-        lanes = [Lane(text, optimizer) for text, optimizer in self._optimizers().items()]
-        for lane in lanes:
-            try:
-                if lane.optimizer.fit is not None:
-                    lane.optimizer.fit(rows, self._network.size)
-            except InputError as error:
-                raise InputError(f"{lane.text}: {error}") from error
-        self.lanes = lanes
+        self.lanes = [Lane(text, optimizer) for text, optimizer in self._optimizers().items()]
         self._make_figure()
 
     def _next(self):
@@ -153,7 +144,7 @@ class RaceExplorer(Explorer):
         """Return the steps or seconds that a lane has used with a seed; all of them if it is through, or has broken down."""
         if seed >= len(lane.runs):
             return 0
-        if seed < len(lane.runs) - 1 or lane.trainer.broken:
+        if seed < len(lane.runs) - 1 or lane.trainer.ended:
             return np.inf
         records = lane.runs[seed]
         if self._raced["equal"] == "steps":

@@ -12,7 +12,7 @@ from sketchlab.memory import FIT, memory_at_hand
 from sketchlab.networks import MLP
 from sketchlab.optimizers import dual_natural_gradient, natural_gradient, sketched_natural_gradient
 from sketchlab.residuals import LeastSquares
-from sketchlab.training import Trainer
+from sketchlab.trainer import Trainer
 
 #: Widths of a network of two hidden layers; 1,000 makes over a million parameters.
 WIDTHS = (8, 16, 32, 64, 128, 256, 512, 1000, 2048)

@@ -16,11 +16,10 @@ from sketchlab.memory import largest_rank, memory_at_hand, one_blas_thread
 from sketchlab.networks import MLP
 from sketchlab.optimality import halko_bounds
 from sketchlab.random_matrices import NESTED
-from sketchlab.residuals import LeastSquares
+from sketchlab.setup import Setup
 from sketchlab.sketch import OVERSAMPLING, NestedSketch
 from sketchlab.spectra import survey
 from sketchlab.tangents import tangent_functions
-from sketchlab.training import initial_theta
 from sketchlab.validation import InputError
 
 #: Largest N P min(N, P) whose full spectrum is computed: about half a second of work.
@@ -102,7 +101,8 @@ def find(problem, *, width, depth, activation_scale, points, dtype, sketch, powe
         If no sketch fits into memory, with the figure.
     """
     network = MLP(problem.dim, width, depth, problem.outputs)
-    rows = LeastSquares(problem, network).rows(problem.sample(points, seed=seed))
+    setup = Setup(problem, network, points, seed, dtype)
+    rows = setup.rows
     item, memory = jnp.dtype(dtype).itemsize, memory_at_hand()
     largest = min(LARGEST_RANK, largest_rank(rows, network.size, itemsize=item, memory=memory))
     if largest < 1:
@@ -110,7 +110,7 @@ def find(problem, *, width, depth, activation_scale, points, dtype, sketch, powe
             f"width {width} makes P = {network.size:,} parameters: J, {rows:,} × {network.size:,}, has "
             f"{_spell(rows * network.size * item)}, and {_spell(memory)} are at hand. Take a smaller width."
         )
-    theta = network.steepen(initial_theta(network, seed, jnp.dtype(dtype)), activation_scale)
+    theta = network.steepen(setup.theta(), activation_scale)
     affordable = rows * network.size * min(rows, network.size) <= FULL_WORK
     options = {"sketch": sketch, "power_iterations": power_iterations, "points": points, "seed": seed, "dtype": dtype}
     full, sketches = survey(problem, network, theta, largest_rank=largest, full=affordable, **options)

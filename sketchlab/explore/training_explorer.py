@@ -20,7 +20,9 @@ from sketchlab.optimizers import OPTIMIZERS, Optimizer
 from sketchlab.problems import Problem
 from sketchlab.residuals import LeastSquares
 from sketchlab.searches import SEARCHES
-from sketchlab.training import PATIENCE, Trainer, initial_theta, save
+from sketchlab.setup import Setup
+from sketchlab.storage import save
+from sketchlab.trainer import PATIENCE, Trainer
 
 #: Largest N P min(N, P) whose full spectrum is computed now and then during a run: about a tenth of a second of work.
 FULL_WORK = 1e9
@@ -75,7 +77,7 @@ class Session:
     @property
     def unfinished(self) -> bool:
         """Whether there are steps to take, and sense in it."""
-        return self.taken < self.until and not (self.taken and self.trainer.broken)
+        return self.taken < self.until and not (self.taken and self.trainer.ended)
 
 
 class TrainingExplorer(Explorer):
@@ -286,7 +288,7 @@ class TrainingExplorer(Explorer):
 
     def _report(self, more):
         last, trainer = self.trainer.records[-1], self.trainer
-        if trainer.broken:
+        if trainer.ended:
             return (
                 f"stopped: the loss was not a number {PATIENCE} steps in a row. Look for a division by zero, a root or a "
                 "logarithm of what can be negative; or try another seed or optimizer."
@@ -315,7 +317,7 @@ class TrainingExplorer(Explorer):
         self._evaluate = _fields(problem, network)
         note = self._limit_rank()
         self._make_figures(problem)
-        self._draw_fields(initial_theta(network, self._value("seed"), jnp.dtype("float64")))
+        self._draw_fields(Setup(problem, network).theta(self._value("seed")))
         self.buttons["reset"].button_style = ""
         self._say(f"{note}{problem.equation or problem.name}: P = {network.size:,} parameters. Press Run.", "idle")
 
