@@ -19,7 +19,6 @@ import numpy as np
 
 import sketchlab as sl
 from sketchlab.drawing import COLOURS, GREY, positive
-from sketchlab.memory import memory_at_hand
 from sketchlab.plots import DASHES
 
 FOLDER = Path(__file__).parent / "figures"
@@ -89,7 +88,7 @@ def comparison():
         "width": {str(w): (HEAT, sl.MLP(2, w, 2)) for w in (8, 16, 32, 64)},
         "depth": {str(d): (HEAT, sl.MLP(2, 24, d)) for d in (1, 2, 3, 4)},
         "activation": {a: (HEAT, sl.MLP(2, 32, 2, activation=a)) for a in sl.ACTIVATIONS},
-        "problem": {n: (p := make(), sl.MLP(p.dim, 32, 2)) for n, make in sl.PROBLEMS.items()},
+        "problem": {n: (p := make(), p.network()) for n, make in sl.PROBLEMS.items()},
     }
     for ax, (title, family) in zip(axes.ravel(), families.items(), strict=True):
         sl.plot_spectrum({name: sl.spectrum(*one, points=600) for name, one in family.items()}, ax=ax)
@@ -161,7 +160,7 @@ def memory():
         taken[f"{route}, rank {rank}"] = [
             sl.spectrum_bytes(HEAT, network, points=POINTS, rank=rank, route=route) for network in networks
         ]
-    sl.plot_memory([network.size for network in networks], taken, at_hand=memory_at_hand())
+    sl.plot_memory([network.size for network in networks], taken, at_hand=sl.memory_at_hand())
 
 
 def _draw_experiment(result, title):

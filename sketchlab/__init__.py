@@ -15,6 +15,7 @@ from sketchlab.gramian import Gramian, Spectrum, full_spectrum, kernel_spectrum
 from sketchlab.history import STOP_REASONS, History, Run, TrainingWarning
 from sketchlab.jacobians import Jacobian, RowBlocks, from_matrix
 from sketchlab.laws import Decay, fit_decay
+from sketchlab.memory import memory_at_hand
 from sketchlab.networks import ACTIVATIONS, MLP, NETWORKS
 from sketchlab.optimality import NearOptimality, halko_bounds, near_optimality
 from sketchlab.optimizers import (
@@ -134,6 +135,7 @@ __all__ = [
     "laplacian",
     "lbfgs",
     "load",
+    "memory_at_hand",
     "natural_gradient",
     "near_optimality",
     "nested_sketch",

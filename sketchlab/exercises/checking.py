@@ -3,11 +3,12 @@
 import copy
 import functools
 import html
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from sketchlab.user_code import explain, line_of
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,19 @@ def need(condition, says: str, hint: str) -> None:
 def need_none(found: np.ndarray, right, mistakes, where: str, tolerance: float) -> None:
     """Raise `Wrong` if `found` is what one of the mistakes (value, what it looks like, hint) gives.
 
-    A mistake that makes no difference for the inputs at hand is passed over.
+    A mistake that makes no difference for these inputs is passed over.
     """
     for value, what, hint in mistakes:
         need(close(value, right) or not close(found, value, tolerance), f"{where} it looks as if {what}.", hint)
+
+
+def stopped(what: str, error: Exception) -> Wrong:
+    """Say why a student's code stops, and where, in the words that training has for it."""
+    line = line_of(error)
+    return Wrong(
+        f"{what} stops: {explain(error)}",
+        f"It happens in {line}." if line else "No line of yours was reached: does it take the arguments that the task names?",
+    )
 
 
 def exercise(check: Callable) -> Callable[[Callable], Verdict]:
@@ -72,21 +82,17 @@ def exercise(check: Callable) -> Callable[[Callable], Verdict]:
     @functools.wraps(check)
     def run(answer) -> Verdict:
         if not callable(answer):
-            return Verdict(False, f"{answer!r} is not a function.", "Hand over the function itself, without calling it.")
+            return Verdict(
+                False, f"{answer!r} is not a function.", "Give the function itself, without calling it: its name, no brackets."
+            )
 
         def attempt(*arguments):
             try:
                 return answer(*copy.deepcopy(arguments))
             except NotImplementedError:
                 raise
-            except Exception as error:  # whatever a student's code raises is the student's to read
-                line = traceback.extract_tb(error.__traceback__)[-1]
-                raise Wrong(
-                    f"Your function stops with {type(error).__name__}: {error}",
-                    f"It happens in line {line.lineno} of {line.name}: {line.line}"
-                    if line.line
-                    else f"It happens in line {line.lineno} of {line.name}.",
-                ) from error
+            except Exception as error:  # Students may write anything, and read what it raises.
+                raise stopped("Your function", error) from error
 
         try:
             check(attempt)

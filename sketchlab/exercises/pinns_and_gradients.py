@@ -41,7 +41,7 @@ def check_01_residual(answer):
         need(
             close(found, right, TOLERANCE),
             f"For u = {name} at x = {PLACES[0]} your residual is {found[0]:.6g}; it differs from −u″ + u − x.",
-            "Write the three terms one by one; sl.laplacian(u)(x) is u″ at the point x. Try it on this u by hand.",
+            "Write the three terms one by one; sl.laplacian(u)(x) is u″ at the point x. Try it on this u on paper.",
         )
 
 
@@ -85,7 +85,7 @@ def check_01_loss(answer):
         need(
             close(found, right, TOLERANCE),
             f"For n_c = {points} your loss differs: {float(found):.6g}.",
-            "Compare with one row by hand: what does one residual of condition c add to the loss?",
+            "Compare with one row on paper: what does one residual of condition c add to the loss?",
         )
 
 

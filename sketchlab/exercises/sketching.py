@@ -1,5 +1,6 @@
 """Checks of notebook 04, sketching."""
 
+import jax
 import numpy as np
 
 from sketchlab.exercises.checking import Wrong, as_numbers, close, exercise, need
@@ -106,6 +107,11 @@ def check_04_range_finder(answer):
         "JᵀJ squares them, from 1 to 1e-18, and 1e-18 beside 1 is less than rounding. Orthonormalize once more on the way, "
         "between the two products.",
     )
+    try:
+        jax.eval_shape(answer, jacobian, test_matrix)
+    except Wrong as wrong:
+        says = f"Right for numbers, but it cannot become part of a compiled training step (section 9). {wrong.says}"
+        raise Wrong(says, wrong.hint) from wrong
 
 
 @exercise

@@ -51,7 +51,7 @@ def check_03_effective_dimension(answer):
         )
         raise Wrong(
             f"For {size} eigenvalues and damping {damping:g} your result differs from Σ λ / (λ + μ).",
-            "Work it out by hand for the eigenvalues 4, 1, 0.25 and μ = 1.",
+            "Work it out on paper for the eigenvalues 4, 1, 0.25 and μ = 1.",
         )
 
 

@@ -96,6 +96,7 @@ WRONG = {
         (lambda jacobian, test_matrix: np.linalg.qr(_gramian(jacobian, test_matrix)), "QRResult"),
         (lambda jacobian, test_matrix: _orth(jacobian.T @ np.abs(jacobian @ test_matrix)), "combination of your columns"),
         (lambda jacobian, test_matrix: _orth(_gramian(jacobian, test_matrix)), "loses the small directions"),
+        (_find, "compiled training step"),
     ],
     "check_04_ritz": [
         (lambda jacobian, basis: _ritz(jacobian, basis)[0], "a pair"),

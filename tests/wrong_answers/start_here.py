@@ -16,6 +16,7 @@ WRONG = {
         (lambda errors: np.log(errors[0] / errors[-1]), "factors of e"),
         (lambda errors: errors[0] - errors[-1], "difference of the errors"),
         (lambda errors: -np.log10(errors[-1]), "the last error only"),
+        (lambda errors: np.log10(np.max(errors) / errors[-1]), "the largest or the smallest error"),
         (lambda errors: len(errors), "The first and the last error matter"),
     ],
 }

@@ -25,7 +25,7 @@ WRONG = {
         (lambda eigenvalues, damping: np.sum(eigenvalues**2 / (eigenvalues**2 + damping**2)), "squares the eigenvalues"),
         (lambda eigenvalues, damping: np.sum(eigenvalues) / (np.sum(eigenvalues) + damping), "before it divides"),
         (lambda eigenvalues, damping: eigenvalues / (eigenvalues + damping), "Return one number"),
-        (lambda eigenvalues, damping: np.sum(eigenvalues / (eigenvalues - damping / 2)), "by hand"),
+        (lambda eigenvalues, damping: np.sum(eigenvalues / (eigenvalues - damping / 2)), "on paper"),
     ],
     "check_03_above_the_floor": [
         (lambda s, epsilon, squared: np.sum(s**2 > _relative(s, epsilon, not squared)), "wrong way round"),
