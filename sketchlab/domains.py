@@ -8,9 +8,9 @@ Points are drawn by numpy and scipy from a seed, outside of compiled code: it is
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,8 @@ class Region(Protocol):
         How many different points the region has; None for no limit.
     """
 
-    codimension: ClassVar[int]
+    @property
+    def codimension(self) -> int: ...  # noqa: D102
 
     @property
     def name(self) -> str: ...  # noqa: D102 - described above, as those below
@@ -201,9 +202,9 @@ class Box:
     lower: Sequence[float]
     upper: Sequence[float]
 
-    name: ClassVar[str] = "interior"
-    codimension: ClassVar[int] = 0
-    capacity: ClassVar[None] = None
+    name: str = field(default="interior", init=False, repr=False)
+    codimension: int = field(default=0, init=False, repr=False)
+    capacity: int | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self):
         lower, upper = (self._corner(corner) for corner in (self.lower, self.upper))
@@ -275,7 +276,7 @@ class BoxSurface:
     box: Box
     faces: tuple[Face, ...]
 
-    codimension: ClassVar[int] = 1
+    codimension: int = field(default=1, init=False, repr=False)
 
     @property
     def name(self) -> str:

@@ -93,7 +93,7 @@ def _no_state(least_squares, theta, points, *, key):
 def _descend(least_squares, theta, state, points, *, key, halvings):
     loss, gradient = jax.value_and_grad(least_squares.loss)(theta, points)
     move = grid_search(lambda d: least_squares.loss(theta + d, points), loss, -gradient, halvings=halvings)
-    finite = jnp.isfinite(loss) & jnp.all(jnp.isfinite(gradient))
+    finite = _all_finite(loss, gradient)
     return theta + move.step, state, _first_order_info(move.loss, move.step, move.accepted, finite)
 
 
@@ -110,6 +110,10 @@ def lbfgs(*, memory: int = 10) -> Optimizer:
     step on average.
     """
     return _from_optax("lbfgs", _take_lbfgs_step, {"memory": check_integer("memory", memory, 1)})
+
+
+def _all_finite(loss, gradient: Any):
+    return jnp.isfinite(loss) & jnp.all(jnp.isfinite(gradient))
 
 
 def _from_optax(name, take, settings):
@@ -140,7 +144,7 @@ def _first_optax_state(least_squares, theta, points, *, key, name, **settings):
 def _take_adam_step(least_squares, theta, state, points, *, key, **settings):
     loss, gradient = jax.value_and_grad(least_squares.loss)(theta, points)
     updates, new = _transformation(**settings).update(gradient, state.inner, theta)
-    return _take(theta, points, state, updates, new, loss, jnp.isfinite(loss) & jnp.all(jnp.isfinite(gradient)))
+    return _take(theta, points, state, updates, new, loss, _all_finite(loss, gradient))
 
 
 def _take_lbfgs_step(least_squares, theta, state, points, *, key, **settings):
@@ -152,7 +156,7 @@ def _take_lbfgs_step(least_squares, theta, state, points, *, key, **settings):
     inner = optax.tree.set(state.inner, value=kept)
     loss, gradient = optax.value_and_grad_from_state(loss_at)(theta, state=inner)
     updates, new = _transformation(**settings).update(gradient, inner, theta, value=loss, grad=gradient, value_fn=loss_at)
-    finite = jnp.isfinite(loss) & jnp.all(jnp.isfinite(gradient))
+    finite = _all_finite(loss, gradient)
     return _take(theta, points, state, updates, new, optax.tree.get(new, "value"), finite)
 
 

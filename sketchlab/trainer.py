@@ -8,7 +8,7 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,8 @@ from sketchlab.resampling import Resampling
 from sketchlab.residuals import LeastSquares, Points
 from sketchlab.setup import Setup, as_arrays
 from sketchlab.strategies import written
-from sketchlab.validation import InputError, check_instance, check_integer, check_real
+from sketchlab.validation import InputError, check_instance, check_integer
+from sketchlab.weighting import weighed
 
 #: Steps in a row with a non-finite loss or J, after which training stops.
 PATIENCE = 5
@@ -111,7 +112,7 @@ class Trainer:
         *,
         theta=None,
         resampling: Resampling | None = None,
-        boundary_weight: float | Literal["balance"] | None = None,
+        boundary_weight: float | str | None = None,
         block: int | None = None,
         mesh: jax.sharding.Mesh | None = None,
         **options,
@@ -137,7 +138,7 @@ class Trainer:
         _, self._state_key, self.step_key = self.setup.keys(seed)
         points = self._placed(self.setup.draw(seed))
         theta = self.setup.theta(seed) if self._first_theta is None else self._first_theta
-        problem = _weigh(self._boundary_weight, replace(self.setup.least_squares, block=self._block), theta, points)
+        problem = weighed(self._boundary_weight, replace(self.setup.least_squares, block=self._block), theta, points)
         self.least_squares = LeastSquares(problem, self.setup.network, self._block)
         self.optimizer, self._switched_after = self._first_optimizer, 0
         self.reached = Reached(self._replicated(theta), None, points, (), 0.0)
@@ -278,7 +279,9 @@ class Trainer:
     def ended(self) -> str | None:
         """The stop reason, an entry of `STOP_REASONS`, where going on makes no sense; else None."""
         # Another optimizer, or points that are drawn anew, may help: they get their chance.
-        return why_ended(self.records[self._switched_after :], STALLED + (0 if self.resampling is None else self.resampling.period))
+        return why_ended(
+            self.records[self._switched_after :], STALLED + (0 if self.resampling is None else self.resampling.period)
+        )
 
     def spectrum(self) -> Spectrum:
         """Compute the full spectrum of J at the current parameters."""
@@ -398,27 +401,3 @@ def _choose_block(block, setup):
     if block is None:
         return block_for(setup.rows, setup.parameters, jnp.dtype(setup.dtype).itemsize, memory_at_hand())
     return check_integer("block", block, 1, setup.rows)
-
-
-def _weigh(boundary_weight, least_squares, theta, points):
-    """Give the conditions on boundaries another weight, or that which balances the traces of their parts of G."""
-    problem = least_squares.problem
-    if boundary_weight is None:
-        return problem
-    inside = np.array([region.codimension == 0 for region in problem.regions])
-    weights = np.array([condition.weight for condition in problem.conditions])
-    if boundary_weight != "balance":
-        if isinstance(boundary_weight, str):
-            raise InputError(f"boundary_weight = {boundary_weight!r} is neither a number above 0 nor 'balance'.")
-        check_real("boundary_weight", boundary_weight, 0, np.inf, open_low=True, open_high=True)
-        return problem.reweighted(np.where(inside, weights, boundary_weight))
-    if not inside.any():
-        raise InputError(f"boundary_weight = 'balance', but {problem.name!r} has no condition inside to balance against.")
-    traces = np.asarray(jax.jit(least_squares.traces)(theta, points))
-    balanced = weights * traces[inside].sum() / np.where(traces > 0, traces, np.nan)
-    if not np.all(np.isfinite(balanced[~inside])):
-        raise InputError(
-            f"boundary_weight = 'balance', but at the first parameters the conditions of {problem.name!r} have parts of G with "
-            f"the traces {traces.tolist()}: give the weight as a number."
-        )
-    return problem.reweighted(np.where(inside, weights, balanced))

@@ -359,7 +359,7 @@ def _behind_periods(problem, width, depth):
 def _behind_oscillations(problem, width, depth):
     whole = np.diag(1 / np.subtract(problem.domain.upper, problem.domain.lower))
     # With whole oscillations alone, u would have the same values at both ends of every axis, of time too.
-    frequencies = np.concatenate([whole / 2, whole])
+    frequencies = np.concatenate([whole / 2, whole]).tolist()
     return Fourier(MLP(2 * len(frequencies), width, depth, problem.outputs), frequencies)
 
 
