@@ -24,7 +24,7 @@ SKETCH_COPIES, SPARE_COLUMNS = 12, 16
 
 def default_device():
     """Return the device that JAX computes on unless told otherwise; `jax_default_device` may name a platform."""
-    device = jax.config.read("jax_default_device")
+    device = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
     if device is None or isinstance(device, str):
         return jax.devices(device)[0]
     return device
