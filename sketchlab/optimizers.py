@@ -124,6 +124,12 @@ def _transformation(name, **settings):
     return optax.adam(settings["learning_rate"]) if name == "adam" else optax.lbfgs(memory_size=settings["memory"])
 
 
+def _updated(settings, *arguments, **others):
+    # optax mixes types of numbers in its counters: where promotion is strict, its own part must not be.
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        return _transformation(**settings).update(*arguments, **others)
+
+
 class OptaxState(NamedTuple):
     """State of a baseline: `inner`, of its optax transformation; `seen` (conditions,) tells the points it saw from others."""
 
@@ -143,7 +149,7 @@ def _first_optax_state(least_squares, theta, points, *, key, name, **settings):
 
 def _take_adam_step(least_squares, theta, state, points, *, key, **settings):
     loss, gradient = jax.value_and_grad(least_squares.loss)(theta, points)
-    updates, new = _transformation(**settings).update(gradient, state.inner, theta)
+    updates, new = _updated(settings, gradient, state.inner, theta)
     return _take(theta, points, state, updates, new, loss, _all_finite(loss, gradient))
 
 
@@ -155,7 +161,7 @@ def _take_lbfgs_step(least_squares, theta, state, points, *, key, **settings):
     kept = jnp.where(jnp.all(_tell(points) == state.seen), optax.tree.get(state.inner, "value"), jnp.inf)
     inner = optax.tree.set(state.inner, value=kept)
     loss, gradient = optax.value_and_grad_from_state(loss_at)(theta, state=inner)
-    updates, new = _transformation(**settings).update(gradient, inner, theta, value=loss, grad=gradient, value_fn=loss_at)
+    updates, new = _updated(settings, gradient, inner, theta, value=loss, grad=gradient, value_fn=loss_at)
     finite = _all_finite(loss, gradient)
     return _take(theta, points, state, updates, new, optax.tree.get(new, "value"), finite)
 
