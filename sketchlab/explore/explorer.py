@@ -38,18 +38,12 @@ _made_by_cell: dict[str, list["Explorer"]] = defaultdict(list)
 
 
 class Explorer:
-    """Base of the explorers.
-
-    Parameters
-    ----------
-    controls : dict of str to control
-        See `sketchlab.explore.controls`.
-    choices : dict
-        First values of some of them.
+    """Base of the explorers, made of controls by name and the first values of some of them.
 
     Attributes
     ----------
     controls : dict of str to control
+        See `sketchlab.explore.controls`.
     error : Exception or None
         What went wrong last; the status line says it too.
     state : str
@@ -133,6 +127,13 @@ class Explorer:
             self._background.pause()
             self._say(f"after this {self.in_hand}", "paused")
 
+    def reset(self) -> None:
+        """Forget what was computed, and set the panels up for what the controls say."""
+        self._background.drop()
+        self.error = None
+        self._guard(self._set_up)
+        self._show_settings()
+
     def save_figure(self, path=None) -> list[Path]:
         """Draw what is on screen with matplotlib, as a PNG and a PDF; return the files.
 
@@ -183,7 +184,18 @@ class Explorer:
         """Answer to controls that moved."""
         raise NotImplementedError
 
+    def _set_up(self) -> None:
+        """Begin anew, with empty panels: those that have a Reset."""
+        raise NotImplementedError
+
     # What it gets, and may refine
+
+    def _put(self, *panels) -> None:
+        """Show these panels in place of those before."""
+        former, self._panels.children = self._panels.children, panels
+        for panel in former:
+            if panel not in panels:
+                panel.close()
 
     def _forget(self) -> None:
         """Let go of what takes memory: a notebook's history of outputs may hold on to the explorer itself."""
@@ -195,18 +207,16 @@ class Explorer:
     def _say(self, text: str, state: str | None = None) -> None:
         """Write into the status line."""
         self.state = state or self.state
-        self.status.value = (
-            f"<div style='min-height:1.6em; line-height:1.4' role='status'><b>{self.state}</b> · {html.escape(text)}</div>"
-        )
+        self._write(self.state, text)
 
     def _fail(self, error: Exception) -> None:
-        self.error = error
-        self.state = "idle"
+        self.error, self.state = error, "idle"
         kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-        self.status.value = (
-            f"<div style='min-height:1.6em; line-height:1.4; color:{ORANGE}' role='alert'><b>stopped</b> · "
-            f"{html.escape(kind + str(error))}</div>"
-        )
+        self._write("stopped", f"{kind}{error}", "alert", ORANGE)
+
+    def _write(self, state, text, role="status", colour="inherit"):
+        style = f"min-height:1.6em; line-height:1.4; color:{colour}"
+        self.status.value = f"<div style='{style}' role='{role}'><b>{state}</b> · {html.escape(text)}</div>"
 
     def _guard(self, action) -> None:
         """Answer to the user: a widget has nobody above it to tell what went wrong, so the status line does."""

@@ -156,13 +156,6 @@ class TrainingExplorer(Explorer):
         """Take one step, or one more than was asked for."""
         self._start(1, on_top=self._background.running)
 
-    def reset(self) -> None:
-        """Forget the run, and set the panels up for what the controls say."""
-        self._background.drop()
-        self.error = None
-        self._guard(self._set_up)
-        self._show_settings()
-
     def run_sync(self, steps: int) -> "TrainingExplorer":
         """Train here and now, without a browser; raises what goes wrong, and returns the explorer."""
         self.error = None
@@ -335,10 +328,7 @@ class TrainingExplorer(Explorer):
         else:
             self.solution_figure = figure(first, *names, [heatmap("Viridis")])
             self.error_figure = figure(f"log₁₀ of the {judged[0].lower()}{judged[1:]}", *names, [heatmap("Magma")])
-        former = self._panels.children
-        self._panels.children = [self.spectrum_figure, self.convergence_figure, self.solution_figure, self.error_figure]
-        for old in former:
-            old.close()
+        self._put(self.spectrum_figure, self.convergence_figure, self.solution_figure, self.error_figure)
 
     def _draw_curves(self):
         records = self.trainer.records
