@@ -137,10 +137,7 @@ class Explorer:
     def save_figure(self, path=None) -> list[Path]:
         """Draw what is on screen with matplotlib, as a PNG and a PDF; return the files.
 
-        Parameters
-        ----------
-        path : str or Path, optional
-            With an ending or without; by default a new name in the current folder.
+        They are called as `path` says, with an ending or without, by default by a new name in the current folder.
         """
         if not self.figures:
             raise InputError("there is nothing to draw yet: press Run first.")
@@ -153,13 +150,7 @@ class Explorer:
         return files
 
     def save_run(self, path=None) -> Path:
-        """Save the numbers on screen, with the settings, as an ``.npz`` file; return it.
-
-        Parameters
-        ----------
-        path : str or Path, optional
-            With its ending or without; by default a new name in the current folder.
-        """
+        """Save the numbers on screen, with the settings, as an ``.npz`` file; return it, called as in `save_figure`."""
         file = self._file(path, "npz")
         with replacing(file) as partial, open(partial, "wb") as stream:
             np.savez(stream, settings=json.dumps(self.settings), **self._numbers())
@@ -293,14 +284,9 @@ class Explorer:
         return Path(f"{name}.{ending}").expanduser()
 
     def _button(self, name, icon, explanation):
-        style = "primary" if name == "run" else ""
-        button = widgets.Button(
-            description=name.replace("_", " ").capitalize(),
-            icon=icon,
-            tooltip=explanation,
-            button_style=style,
-            layout={"width": "120px"},
-        )
+        words, style = name.replace("_", " ").capitalize(), "primary" if name == "run" else ""
+        options = {"icon": icon, "tooltip": explanation, "button_style": style, "layout": {"width": "120px"}}
+        button = widgets.Button(description=words, **options)
         button.on_click(lambda _: self._guard(getattr(self, name)))
         return button
 
@@ -324,12 +310,7 @@ SAVING = {
 
 
 class ProblemChoice(CatalogueChoice):
-    """The problem: one of the catalogue, or one's own.
-
-    Parameters
-    ----------
-    given : str or Problem
-    """
+    """The problem: one of the catalogue by its name, or one's own."""
 
     def __init__(self, given="heat_1d"):
         if not isinstance(given, str):
@@ -349,12 +330,7 @@ def _made(factory):
 
 
 class NetworkChoice(CatalogueChoice):
-    """The network: a usual one of the width and depth that the controls say, or one's own.
-
-    Parameters
-    ----------
-    given : str, network, or settings of a network
-    """
+    """The network: a usual one of the width and depth that the controls say, by its name; or one's own, or the settings of it."""
 
     def __init__(self, given="mlp"):
         if isinstance(given, dict):

@@ -33,31 +33,20 @@ LIVE = ("rank", "search", "momentum", "learning_rate")
 
 @dataclass
 class Session:
-    """One run, from a Reset to the next: a step that ends after a Reset belongs to the session before, and disturbs nobody.
-
-    Attributes
-    ----------
-    setup : Setup
-    structure : dict
-        The controls that it was set up for.
-    trainer : Trainer or None
-        None until the first step.
-    optimizer : Optimizer or None
-        What the controls described at the last step.
-    until : int
-        The step to pause at.
-    switched : bool
-        Whether steps were taken with more than one optimizer.
-    eigenvalues : (r,) or None
-        All of G, as computed last.
-    """
+    """One run, from a Reset to the next: a step that ends after a Reset belongs to the session before, and disturbs nobody."""
 
     setup: Setup
+    #: The controls that it was set up for.
     structure: dict
+    #: None until the first step.
     trainer: Trainer | None = None
+    #: What the controls described at the last step.
     optimizer: Optimizer | None = None
+    #: The step to pause at.
     until: int = 0
+    #: Whether steps were taken with more than one optimizer.
     switched: bool = False
+    #: All of G (r,), as computed last.
     eigenvalues: np.ndarray | None = None
 
     @property
