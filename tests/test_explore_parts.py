@@ -115,7 +115,7 @@ def test_networks_are_usual_ones_or_ones_own(monkeypatch):
     hard = Hard(MLP(2, 5, 1), None, lambda x: x[0])
     monkeypatch.setattr("sketchlab.explore.controls.get_ipython", lambda: types.SimpleNamespace(user_ns={"ansatz": hard}))
     assert NetworkChoice(hard).written == "Hard" and NetworkChoice(hard).spelled == "ansatz"
-    with pytest.raises(InputError, match="lacks init"):
+    with pytest.raises(InputError, match="which lacks dim"):
         NetworkChoice(3)
 
 

@@ -728,7 +728,7 @@ def test_mistakes_in_an_equation_are_said_in_words(made, change, message):
 
 def test_a_text_from_settings_waits_to_be_run(tmp_path):
     trace = tmp_path / "trace"
-    source = TEMPLATE + f"open({str(trace)!r}, 'a').write('run ')\n"
+    source = TEMPLATE + f"import pathlib\npathlib.Path({str(trace)!r}).touch()\n"
     explorer = from_settings({"explorer": "equation", "source": source, "unread": False} | SMALL["equation"])
     explorer.set(width=5)
     explorer.reset()

@@ -83,18 +83,11 @@ class CatalogueChoice(Choice):
 
     Parameters
     ----------
-    label : str
+    label, help : str
     names : sequence of str
         Of the catalogue.
     given : str or object
-        What is chosen first. An object is offered beside the names, as long as the explorer lives.
-    help : str
-        Shown when the pointer rests on it.
-
-    Attributes
-    ----------
-    own : object or None
-        The object that was given.
+        What is chosen first. An object is offered beside the names, as long as the explorer lives, and is its attribute `own`.
     """
 
     def __init__(self, label: str, names: Sequence[str], given, *, help: str = ""):

@@ -65,11 +65,6 @@ class EquationExplorer(TrainingExplorer):
         """Bring an explorer back from its `settings`, and leave the text unread."""
         return cls(**settings | {"unread": True})
 
-    def reset(self):
-        """Forget the run, and set the panels up for what the controls say."""
-        if not self._unread:
-            super().reset()
-
     def _in_hand(self):
         self._unread = False
         return super()._in_hand()
@@ -80,9 +75,15 @@ class EquationExplorer(TrainingExplorer):
             self._background.drop()
             self._session = None
         if self._unread:
-            self._say(UNREAD, "idle")
+            self._set_up()
         else:
             super()._changed(names)
+
+    def _set_up(self):
+        if self._unread:
+            self._say(UNREAD, "idle")
+        else:
+            super()._set_up()
 
     def _problem(self):
         return read_problem(self._value("source"))

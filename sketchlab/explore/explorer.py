@@ -38,18 +38,12 @@ _made_by_cell: dict[str, list["Explorer"]] = defaultdict(list)
 
 
 class Explorer:
-    """Base of the explorers.
-
-    Parameters
-    ----------
-    controls : dict of str to control
-        See `sketchlab.explore.controls`.
-    choices : dict
-        First values of some of them.
+    """Base of the explorers, made of controls by name and the first values of some of them.
 
     Attributes
     ----------
     controls : dict of str to control
+        See `sketchlab.explore.controls`.
     error : Exception or None
         What went wrong last; the status line says it too.
     state : str
@@ -133,13 +127,17 @@ class Explorer:
             self._background.pause()
             self._say(f"after this {self.in_hand}", "paused")
 
+    def reset(self) -> None:
+        """Forget what was computed, and set the panels up for what the controls say."""
+        self._background.drop()
+        self.error = None
+        self._guard(self._set_up)
+        self._show_settings()
+
     def save_figure(self, path=None) -> list[Path]:
         """Draw what is on screen with matplotlib, as a PNG and a PDF; return the files.
 
-        Parameters
-        ----------
-        path : str or Path, optional
-            With an ending or without; by default a new name in the current folder.
+        They are called as `path` says, with an ending or without, by default by a new name in the current folder.
         """
         if not self.figures:
             raise InputError("there is nothing to draw yet: press Run first.")
@@ -152,13 +150,7 @@ class Explorer:
         return files
 
     def save_run(self, path=None) -> Path:
-        """Save the numbers on screen, with the settings, as an ``.npz`` file; return it.
-
-        Parameters
-        ----------
-        path : str or Path, optional
-            With its ending or without; by default a new name in the current folder.
-        """
+        """Save the numbers on screen, with the settings, as an ``.npz`` file; return it, called as in `save_figure`."""
         file = self._file(path, "npz")
         with replacing(file) as partial, open(partial, "wb") as stream:
             np.savez(stream, settings=json.dumps(self.settings), **self._numbers())
@@ -183,7 +175,18 @@ class Explorer:
         """Answer to controls that moved."""
         raise NotImplementedError
 
+    def _set_up(self) -> None:
+        """Begin anew, with empty panels: those that have a Reset."""
+        raise NotImplementedError
+
     # What it gets, and may refine
+
+    def _put(self, *panels) -> None:
+        """Show these panels in place of those before."""
+        former, self._panels.children = self._panels.children, panels
+        for panel in former:
+            if panel not in panels:
+                panel.close()
 
     def _forget(self) -> None:
         """Let go of what takes memory: a notebook's history of outputs may hold on to the explorer itself."""
@@ -195,18 +198,16 @@ class Explorer:
     def _say(self, text: str, state: str | None = None) -> None:
         """Write into the status line."""
         self.state = state or self.state
-        self.status.value = (
-            f"<div style='min-height:1.6em; line-height:1.4' role='status'><b>{self.state}</b> · {html.escape(text)}</div>"
-        )
+        self._write(self.state, text)
 
     def _fail(self, error: Exception) -> None:
-        self.error = error
-        self.state = "idle"
+        self.error, self.state = error, "idle"
         kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-        self.status.value = (
-            f"<div style='min-height:1.6em; line-height:1.4; color:{ORANGE}' role='alert'><b>stopped</b> · "
-            f"{html.escape(kind + str(error))}</div>"
-        )
+        self._write("stopped", f"{kind}{error}", "alert", ORANGE)
+
+    def _write(self, state, text, role="status", colour="inherit"):
+        style = f"min-height:1.6em; line-height:1.4; color:{colour}"
+        self.status.value = f"<div style='{style}' role='{role}'><b>{state}</b> · {html.escape(text)}</div>"
 
     def _guard(self, action) -> None:
         """Answer to the user: a widget has nobody above it to tell what went wrong, so the status line does."""
@@ -283,14 +284,9 @@ class Explorer:
         return Path(f"{name}.{ending}").expanduser()
 
     def _button(self, name, icon, explanation):
-        style = "primary" if name == "run" else ""
-        button = widgets.Button(
-            description=name.replace("_", " ").capitalize(),
-            icon=icon,
-            tooltip=explanation,
-            button_style=style,
-            layout={"width": "120px"},
-        )
+        words, style = name.replace("_", " ").capitalize(), "primary" if name == "run" else ""
+        options = {"icon": icon, "tooltip": explanation, "button_style": style, "layout": {"width": "120px"}}
+        button = widgets.Button(description=words, **options)
         button.on_click(lambda _: self._guard(getattr(self, name)))
         return button
 
@@ -314,12 +310,7 @@ SAVING = {
 
 
 class ProblemChoice(CatalogueChoice):
-    """The problem: one of the catalogue, or one's own.
-
-    Parameters
-    ----------
-    given : str or Problem
-    """
+    """The problem: one of the catalogue by its name, or one's own."""
 
     def __init__(self, given="heat_1d"):
         if not isinstance(given, str):
@@ -339,12 +330,7 @@ def _made(factory):
 
 
 class NetworkChoice(CatalogueChoice):
-    """The network: a usual one of the width and depth that the controls say, or one's own.
-
-    Parameters
-    ----------
-    given : str, network, or settings of a network
-    """
+    """The network: a usual one of the width and depth that the controls say, by its name; or one's own, or the settings of it."""
 
     def __init__(self, given="mlp"):
         if isinstance(given, dict):

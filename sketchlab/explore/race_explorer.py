@@ -93,13 +93,6 @@ class RaceExplorer(Explorer):
         self._say("compiling …", "running")
         self._background.start(self._advance, self._draw)
 
-    def reset(self) -> None:
-        """Forget the race."""
-        self._background.drop()
-        self.error = None
-        self.lanes = []
-        self._set_up()
-
     def run_sync(self, turns: int | None = None) -> "RaceExplorer":
         """Take so many steps, or all of the race, here and now; raises what goes wrong, and returns the explorer."""
         if not self.lanes:
@@ -179,33 +172,24 @@ class RaceExplorer(Explorer):
         return self._next() is not None
 
     def _set_up(self):
-        self._table.value, self._last = "", None
-        former, self._panels.children = self.figures, [self._table]
-        for old in former:
-            old.close()
+        self._table.value, self._last, self.lanes = "", None, []
+        self._put(self._table)
         self._say("Press Run.", "idle")
 
     def _make_figure(self):
         traces = []
         for i, lane in enumerate(self.lanes):
             colour = COLOURS[i % len(COLOURS)]
+            area = {"fill": "toself", "fillcolor": fade(colour), "line": {"width": 0, "color": colour}}
             traces += [
-                line(
-                    f"band of {lane.text}",
-                    colour,
-                    fill="toself",
-                    fillcolor=fade(colour),
-                    line={"width": 0, "color": colour},
-                    showlegend=False,
-                    hoverinfo="skip",
-                ),
+                line(f"band of {lane.text}", colour, showlegend=False, hoverinfo="skip", **area),
                 line(lane.text, colour, list(DASHES)[i % len(DASHES)]),
             ]
         quantity = "loss" if self._setup.problem.solution is None else "relative L2 error"
         axis = "step" if self._raced["equal"] == "steps" else "seconds, compilation not counted"
         title = f"{self._setup.problem.name}, P = {self._setup.parameters:,}: median and range over seeds"
         self.race_figure = figure(title, {"title": axis}, log_axis(quantity, dtick=1), traces, width=900, height=420)
-        self._panels.children = [self.race_figure, self._table]
+        self._put(self.race_figure, self._table)
 
     def _draw(self, more):
         if (more and not self._frames.ready()) or self._last is None:
@@ -252,16 +236,9 @@ class RaceExplorer(Explorer):
     def _make_table(self):
         """Return the results so far as a table in HTML."""
         quantity = "loss" if self._setup.problem.solution is None else "error"
-        heads = [
-            "optimizer",
-            f"{quantity}, median",
-            "best … worst",
-            *[f"s to {mark:.0e}" for mark in MARKS],
-            "ms a step",
-            "memory",
-            "P",
-        ]
-        rows = [heads_html(heads)]
+        marks = [f"s to {mark:.0e}" for mark in MARKS]
+        heads = ["optimizer", f"{quantity}, median", "best … worst", *marks, "ms a step", "memory", "P"]
+        rows = ["<tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>"]
         for lane in self.lanes:
             runs = [self._history(records) for records in lane.runs if records]
             if not runs:
@@ -289,11 +266,6 @@ class RaceExplorer(Explorer):
                 seconds, errors = self._history(records)
                 raw |= {f"{lane.text}.seed_{seed}.seconds": seconds, f"{lane.text}.seed_{seed}.errors": errors}
         return super()._numbers() | raw
-
-
-def heads_html(heads):
-    """Return the first row of a table."""
-    return "<tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>"
 
 
 def _first_seconds(runs, mark):

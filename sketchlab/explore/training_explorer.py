@@ -33,31 +33,20 @@ LIVE = ("rank", "search", "momentum", "learning_rate")
 
 @dataclass
 class Session:
-    """One run, from a Reset to the next: a step that ends after a Reset belongs to the session before, and disturbs nobody.
-
-    Attributes
-    ----------
-    setup : Setup
-    structure : dict
-        The controls that it was set up for.
-    trainer : Trainer or None
-        None until the first step.
-    optimizer : Optimizer or None
-        What the controls described at the last step.
-    until : int
-        The step to pause at.
-    switched : bool
-        Whether steps were taken with more than one optimizer.
-    eigenvalues : (r,) or None
-        All of G, as computed last.
-    """
+    """One run, from a Reset to the next: a step that ends after a Reset belongs to the session before, and disturbs nobody."""
 
     setup: Setup
+    #: The controls that it was set up for.
     structure: dict
+    #: None until the first step.
     trainer: Trainer | None = None
+    #: What the controls described at the last step.
     optimizer: Optimizer | None = None
+    #: The step to pause at.
     until: int = 0
+    #: Whether steps were taken with more than one optimizer.
     switched: bool = False
+    #: All of G (r,), as computed last.
     eigenvalues: np.ndarray | None = None
 
     @property
@@ -155,13 +144,6 @@ class TrainingExplorer(Explorer):
     def step(self) -> None:
         """Take one step, or one more than was asked for."""
         self._start(1, on_top=self._background.running)
-
-    def reset(self) -> None:
-        """Forget the run, and set the panels up for what the controls say."""
-        self._background.drop()
-        self.error = None
-        self._guard(self._set_up)
-        self._show_settings()
 
     def run_sync(self, steps: int) -> "TrainingExplorer":
         """Train here and now, without a browser; raises what goes wrong, and returns the explorer."""
@@ -335,10 +317,7 @@ class TrainingExplorer(Explorer):
         else:
             self.solution_figure = figure(first, *names, [heatmap("Viridis")])
             self.error_figure = figure(f"log₁₀ of the {judged[0].lower()}{judged[1:]}", *names, [heatmap("Magma")])
-        former = self._panels.children
-        self._panels.children = [self.spectrum_figure, self.convergence_figure, self.solution_figure, self.error_figure]
-        for old in former:
-            old.close()
+        self._put(self.spectrum_figure, self.convergence_figure, self.solution_figure, self.error_figure)
 
     def _draw_curves(self):
         records = self.trainer.records
