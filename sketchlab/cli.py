@@ -274,8 +274,6 @@ def _new_run(options):
     draw = RESAMPLINGS[options.resampling or "redraw"]
     if options.resample is None and options.resampling is not None:
         raise InputError(f"--resampling {options.resampling} says how to draw new points: say how often too, --resample STEPS.")
-    if options.out is not None:
-        check_path(options.out)
     return train(
         problem,
         _make_network(options, problem),

@@ -73,6 +73,7 @@ def train(
         That of a callback: what was reached is its attribute ``run``.
     """
     limits = _checked_limits(steps, seconds, tolerance)
+    _check_loop(callbacks, checkpoint, every)
     trainer = Trainer(problem, network, optimizer or sketched_natural_gradient(), **options)
     return _drive(trainer, limits, callbacks, progress, checkpoint, every)
 
@@ -116,6 +117,7 @@ def resume(
         If the file does not say enough, or the run has taken its steps already.
     """
     run = load(path, problem, network, optimizer)
+    _check_loop(callbacks, path, every)
     settings = run.settings
     if run.optimizer is None or run.state is None or "asked" not in settings:
         raise InputError(
@@ -160,13 +162,16 @@ def _checked_limits(steps, seconds, tolerance):
     return {"steps": check_integer("steps", steps, 1, 10**9), "seconds": seconds, "tolerance": tolerance}
 
 
-def _drive(trainer, limits, callbacks, progress, checkpoint, every):
-    """Advance a trainer until it has taken its steps, or something says stop."""
+def _check_loop(callbacks, checkpoint, every):
     check_integer("every", every, 1)
     if callable(callbacks) or not all(callable(callback) for callback in callbacks):
         raise InputError(f"callbacks = {callbacks!r} is no list of functions (trainer, record): write callbacks=[callback].")
     if checkpoint is not None:
         check_path(checkpoint)
+
+
+def _drive(trainer, limits, callbacks, progress, checkpoint, every):
+    """Advance a trainer until it has taken its steps, or something says stop."""
 
     def reached(reason):
         run = trainer.run(reason)

@@ -217,11 +217,12 @@ def test_a_rank_above_the_points_moves_and_says_so(made):
     assert explorer.controls["eigenfunction"].value == 20 and explorer.error is None
 
 
-def test_a_width_that_does_not_fit_is_refused_with_the_figure(made, monkeypatch):
-    monkeypatch.setattr("sketchlab.explore.spectrum_explorer.memory_at_hand", lambda: 10**5)
+def test_a_network_that_does_not_fit_is_refused_with_the_figure(made, monkeypatch):
+    for module in ("sketchlab.memory", "sketchlab.setup", "sketchlab.explore.spectrum_explorer"):
+        monkeypatch.setattr(f"{module}.memory_at_hand", lambda: 10**5)
     explorer = made("spectrum", width=64)
     assert isinstance(explorer.error, sl.InputError)
-    assert "width 64 makes P = 257 parameters" in explorer.status.value and "0.1 MB are at hand" in explorer.status.value
+    assert "J, 60 × 257, has 0.123 MB, and 0.1 MB are at hand. Take a smaller network" in explorer.status.value
     monkeypatch.undo()
     explorer.set(width=8)
     assert explorer.error is None
@@ -442,11 +443,31 @@ def test_another_optimizer_gives_a_stalled_run_its_chance(made, monkeypatch):
 FACTOR = 1.0
 
 
-def test_a_number_that_has_changed_is_used_after_reset(made, monkeypatch):
+def rod():
     def residual(u, x):
         return -FACTOR * sl.laplacian(u)(x) - 1.0
 
-    problem = sl.Problem("rod", sl.Box(0, 1), [sl.interior(residual), sl.boundary(lambda u, x: u(x))])
+    return sl.Problem("rod", sl.Box(0, 1), [sl.interior(residual), sl.boundary(lambda u, x: u(x))])
+
+
+def test_the_spectrum_is_one_of_the_number_as_it_is_now_and_remembered_by_it(made, monkeypatch):
+    explorer = made("spectrum", problem=rod())
+
+    def asked_again():
+        explorer.set(width=9)
+        explorer.set(width=8)
+        return explorer._found
+
+    first = explorer._found
+    assert asked_again() is first
+    monkeypatch.setitem(globals(), "FACTOR", 100.0)
+    assert asked_again().eigenvalues[0] > 1e3 * first.eigenvalues[0]
+    monkeypatch.undo()
+    assert asked_again() is first
+
+
+def test_a_number_that_has_changed_is_used_after_reset(made, monkeypatch):
+    problem = rod()
     explorer = made("training", problem=problem).run_sync(1)
     first = explorer.trainer.records[0].eigenvalues[0]
     monkeypatch.setitem(globals(), "FACTOR", 100.0)
@@ -470,6 +491,25 @@ def test_a_problem_on_a_disk(made, name, solution):
             field = live.data[0]
             outside = np.add.outer(np.square(field.y), np.square(field.x)) > 1
             assert np.array_equal(np.equal(np.array(field.z, object), None), outside) and outside.any()
+
+
+def test_the_spectrum_and_the_cost_of_a_problem_on_a_disk(made):
+    spectrum = made("spectrum", problem=robin_on_a_disk())
+    field = spectrum.eigenfunction_figure.data[0]
+    outside = np.add.outer(np.square(field.y), np.square(field.x)) > 1
+    assert spectrum.error is None and np.array_equal(np.equal(np.array(field.z, object), None), outside) and outside.any()
+    assert made("scaling", problem=robin_on_a_disk()).run_sync(1).error is None
+
+
+@pytest.mark.parametrize("network", ["periodic", "fourier", sl.Periodic(sl.MLP(3, 5, 1), (1.0, None))], ids=str)
+def test_the_spectrum_of_other_networks(made, network):
+    explorer = made("spectrum", network=network, activation_scale=3.0)
+    assert explorer.error is None and explorer.controls["activation_scale"].box.disabled
+    found = explorer._found
+    full = sl.spectrum(sl.PROBLEMS["heat_1d"](), found.network, points=60)
+    assert np.allclose(found.eigenvalues[:10], full.eigenvalues[:10], rtol=1e-6)
+    explorer.set(network="mlp")
+    assert not explorer.controls["activation_scale"].box.disabled and explorer._found.network == sl.MLP(2, 8, 1)
 
 
 @pytest.mark.parametrize("kind", ["mlp", "periodic", "fourier"])

@@ -1,7 +1,6 @@
 """The decay explorer: one hidden layer in one dimension, where theory says why the eigenvalues fall."""
 
 import contextlib
-import functools
 
 import jax.numpy as jnp
 import numpy as np
@@ -147,7 +146,6 @@ class DecayExplorer(Explorer):
         )
 
 
-@functools.cache
 def _problem(operator):
     value, slope, bend = OPERATORS[operator]
 

@@ -9,9 +9,8 @@ from sketchlab.explore.controls import Number
 from sketchlab.explore.explorer import Explorer, ProblemChoice
 from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, figure, fill, line, log_axis
 from sketchlab.memory import FIT, memory_at_hand
-from sketchlab.networks import MLP
 from sketchlab.optimizers import dual_natural_gradient, natural_gradient, sketched_natural_gradient
-from sketchlab.residuals import LeastSquares
+from sketchlab.setup import Setup
 from sketchlab.trainer import Trainer
 
 #: Widths of a network of two hidden layers; 1,000 makes over a million parameters.
@@ -127,8 +126,7 @@ class ScalingExplorer(Explorer):
         self._waiting = [(width, route) for width in widths for route in ROUTES]
         #: (seconds, bytes) by (P, route): bytes alone, with no seconds, where it would not fit.
         self.measured = {}
-        network = MLP(self._problem.dim, WIDTHS[0], 2, self._problem.outputs)
-        self._rows = LeastSquares(self._problem, network).rows(self._problem.sample(self._points, seed=0))
+        self._rows = Setup(self._problem, self._problem.network(WIDTHS[0]), self._points).rows
         self._make_figures()
         self._draw_memory_line()
         self._say("Press Run.", "idle")
@@ -169,7 +167,7 @@ class ScalingExplorer(Explorer):
             self._say(f"measuring {route} at width {width}, {self._size(width):,} parameters …", "running")
 
     def _size(self, width):
-        return MLP(self._problem.dim, width, 2, self._problem.outputs).size
+        return self._problem.network(width).size
 
     def _advance(self):
         """Measure what is next: this runs beside the kernel, and touches no widget."""
@@ -253,16 +251,15 @@ class ScalingExplorer(Explorer):
 
 def _measure(problem, width, points, rank, route):
     """Return the seconds and the bytes of a step; no seconds if it does not fit into memory."""
-    network = MLP(problem.dim, width, 2, problem.outputs)
-    rows = LeastSquares(problem, network).rows(problem.sample(points, seed=0))
-    trainer = Trainer(problem, network, route.make(min(rank, network.size, rows)), points=points)
+    setup = Setup(problem, problem.network(width), points)
+    trainer = Trainer(problem, setup.network, route.make(min(rank, setup.parameters, setup.rows)), points=points)
     if trainer.step_bytes > FIT * memory_at_hand():
         return None, trainer.step_bytes
     # Of the records, in which no error is evaluated.
     seconds = [trainer.step().seconds]
     while len(seconds) <= TIMED:
         seconds.append(trainer.step().seconds)
-        # A long step needs no repeat, and a hand is waiting.
+        # A long step needs no repeat: people are waiting.
         if seconds[1] - seconds[0] > 1:
             break
     return float(np.median(np.diff(seconds))), trainer.step_bytes

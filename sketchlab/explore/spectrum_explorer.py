@@ -1,7 +1,7 @@
 """The spectrum explorer: drag the rank, and see what a sketch finds, what it misses, and what it saves."""
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +10,9 @@ import scipy.sparse.linalg
 
 from sketchlab.drawing import first_output, masked, positive, slice_points
 from sketchlab.explore.controls import Choice, Number
-from sketchlab.explore.explorer import Explorer, ProblemChoice
+from sketchlab.explore.explorer import Explorer, NetworkChoice, ProblemChoice
 from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figure, fill, go, heatmap, line, log_axis
-from sketchlab.memory import largest_rank, memory_at_hand, one_blas_thread
+from sketchlab.memory import memory_at_hand, one_blas_thread
 from sketchlab.networks import MLP
 from sketchlab.optimality import halko_bounds
 from sketchlab.random_matrices import NESTED
@@ -54,7 +54,7 @@ class Found:
         VᵀQ
     """
 
-    network: MLP
+    network: Any
     theta: jax.Array
     rows: int
     sketches: NestedSketch
@@ -65,8 +65,8 @@ class Found:
     @property
     def largest_rank(self) -> int:
         """Columns of the sketch, but for those beyond the rank where there are any."""
-        columns = len(self.sketches.triangle)
-        return columns if columns == min(self.rows, self.network.size) else columns - OVERSAMPLING
+        columns, most = len(self.sketches.triangle), min(self.rows, self.network.size)
+        return columns if columns == most else columns - OVERSAMPLING
 
     def error(self, singular_values, vectors) -> float:
         """Return ‖G - Ĝ‖ for what `NestedSketch.ritz` returned.
@@ -92,7 +92,7 @@ class Found:
         return float(singular_values[-1] ** 2), np.asarray(self.sketches.basis)[:, : len(vectors)] @ vectors[:, -1]
 
 
-def find(problem, *, width, depth, activation_scale, points, dtype, sketch, power_iterations, seed) -> Found:
+def find(setup: Setup, *, activation_scale: float, sketch: str, power_iterations: int) -> Found:
     """Compute what the controls ask for.
 
     Raises
@@ -100,20 +100,16 @@ def find(problem, *, width, depth, activation_scale, points, dtype, sketch, powe
     InputError
         If no sketch fits into memory, with the figure.
     """
-    network = MLP(problem.dim, width, depth, problem.outputs)
-    setup = Setup(problem, network, points, seed, dtype)
-    rows = setup.rows
-    item, memory = jnp.dtype(dtype).itemsize, memory_at_hand()
-    largest = min(LARGEST_RANK, largest_rank(rows, network.size, itemsize=item, memory=memory))
+    network, rows, parameters, largest = setup.network, setup.rows, setup.parameters, min(LARGEST_RANK, setup.largest_rank)
     if largest < 1:
         raise InputError(
-            f"width {width} makes P = {network.size:,} parameters: J, {rows:,} × {network.size:,}, has "
-            f"{_spell(rows * network.size * item)}, and {_spell(memory)} are at hand. Take a smaller width."
+            f"J, {rows:,} × {parameters:,}, has {_spell(rows * parameters * jnp.dtype(setup.dtype).itemsize)}, and "
+            f"{_spell(memory_at_hand())} are at hand. Take a smaller network."
         )
-    theta = network.steepen(setup.theta(), activation_scale)
-    affordable = rows * network.size * min(rows, network.size) <= FULL_WORK
-    options = {"sketch": sketch, "power_iterations": power_iterations, "points": points, "seed": seed, "dtype": dtype}
-    full, sketches = survey(problem, network, theta, largest_rank=largest, full=affordable, **options)
+    theta = network.steepen(setup.theta(), activation_scale) if isinstance(network, MLP) else setup.theta()
+    affordable = rows * parameters * min(rows, parameters) <= FULL_WORK
+    choices = {"largest_rank": largest, "full": affordable, "sketch": sketch, "power_iterations": power_iterations}
+    full, sketches = survey(setup.problem, network, theta, points=setup.points, seed=setup.seed, dtype=setup.dtype, **choices)
     if full is None:
         return Found(network, theta, rows, sketches, None, None, None)
     right = np.asarray(full.right)
@@ -125,10 +121,11 @@ def find(problem, *, width, depth, activation_scale, points, dtype, sketch, powe
 def eigenfunction(problem, network, theta, vector) -> np.ndarray:
     """Evaluate the tangent function of a vector where `slice_points` says."""
     points, _ = slice_points(problem, RESOLUTION)
-    # A fifth of a second of compilation for each width would be the last thing that the hand waits for: most share one.
-    wide = replace(network, width=-(-network.width // SHARED_WIDTH) * SHARED_WIDTH)
-    theta, vector = network.embed(theta, wide), network.embed(vector, wide)
-    return first_output(tangent_functions(problem, wide, theta, vector[:, None], points)[..., 0])
+    if isinstance(network, MLP):
+        # A fifth of a second of compilation for each width would come at the end of every move: most widths share one.
+        wide = replace(network, width=-(-network.width // SHARED_WIDTH) * SHARED_WIDTH)
+        network, theta, vector = wide, network.embed(theta, wide), network.embed(vector, wide)
+    return first_output(tangent_functions(problem, network, theta, vector[:, None], points)[..., 0])
 
 
 class SpectrumExplorer(Explorer):
@@ -137,6 +134,8 @@ class SpectrumExplorer(Explorer):
     Parameters
     ----------
     problem : str or Problem
+    network : str or network
+        "mlp", "periodic" or "fourier", see `usual_network`, or your own.
     **choices
         First values of the other controls, see `controls`.
     """
@@ -148,10 +147,11 @@ class SpectrumExplorer(Explorer):
         "Then drag the <b>width</b>: does that number grow as fast as P? Click an eigenvalue to see its eigenfunction."
     )
 
-    def __init__(self, problem="heat_1d", **choices):
-        scale = "Steepness s of the activations, σ(s z): hidden weights times s"
+    def __init__(self, problem="heat_1d", network="mlp", **choices):
+        scale = "Steepness s of the activations, σ(s z), of an mlp: hidden weights times s"
         controls = {
             "problem": ProblemChoice(problem),
+            "network": NetworkChoice(network),
             "width": Number("width", 4, 4096, 32, log=True, help="Units of a hidden layer"),
             "depth": Number("depth", 1, 6, 2, help="Hidden layers"),
             "activation_scale": Number("activation scale", 0.1, 30.0, 1.0, log=True, help=scale),
@@ -167,21 +167,20 @@ class SpectrumExplorer(Explorer):
             "eigenfunction": Number("eigenfunction i", 1, LARGEST_RANK, 1, live=True, help="Which eigenvector is drawn"),
         }
         super().__init__(controls, choices)
-        self._found = None
-        self._remembered = OrderedDict()
-        self._compiled_for = set()
+        self._setup = self._found = None
+        self._remembered = {}
         self._make_figures()
         self._begin()
 
     def _forget(self):
-        self._found = None
+        self._setup = self._found = None
         self._remembered.clear()
 
     def _changed(self, names):
         if names - QUICK or (self._found is None and not self._background.running):
             self._search()
             return
-        if self._background.running or self._found is None:
+        if self._found is None:
             # The picture that comes takes these controls as they are then.
             return
         if names & {"rank", "damping"}:
@@ -190,33 +189,33 @@ class SpectrumExplorer(Explorer):
             self._draw_eigenfunction()
 
     def _search(self):
-        chosen = {name: self._value(name) for name in self.controls if name not in QUICK}
-        chosen["problem"] = self.controls["problem"].problem
-        # What a compilation depends on.
-        shape = tuple(value for name, value in chosen.items() if name not in ("seed", "activation_scale"))
-        self._say(f"{'computing' if shape in self._compiled_for else 'compiling'} for width {chosen['width']} …", "busy")
-
         # What is on screen is of other settings from now on.
+        self._background.drop()
         self._found, found = None, []
+        problem, drawn = self.controls["problem"].problem, (self._value(name) for name in ("points", "seed", "dtype"))
+        setup = Setup(problem, self._network(problem), *drawn)
+        self.controls["activation_scale"].enable(isinstance(setup.network, MLP))
+        choices = {name: self._value(name) for name in ("activation_scale", "sketch", "power_iterations")}
+        # Remembered by what is computed: a number that a residual reads from outside may have changed.
+        key = (setup.least_squares, setup.seed, setup.dtype, *choices.values(), *(np.asarray(x).tobytes() for x in setup.draw()))
+        self._say(f"computing for P = {setup.parameters:,} parameters …", "busy")
 
         def piece():
-            found.append(self._recall(tuple(chosen.items()), lambda: find(**chosen)))
-            self._compiled_for.add(shape)
+            found.append(self._recall(key, lambda: find(setup, **choices)))
             return False
 
         def show(_):
-            self._found = found[0]
+            self._setup, self._found = setup, found[0]
             self._draw_all()
 
         self._background.start(piece, show)
 
     def _recall(self, key, compute):
-        if key not in self._remembered:
-            self._remembered[key] = compute()
-        self._remembered.move_to_end(key)
-        while len(self._remembered) > REMEMBERED:
-            self._remembered.popitem(last=False)
-        return self._remembered[key]
+        # The latest comes last.
+        self._remembered[key] = found = self._remembered.pop(key, None) or compute()
+        for oldest in list(self._remembered)[:-REMEMBERED]:
+            del self._remembered[oldest]
+        return found
 
     def _make_figures(self):
         hover = "λ%{x} = %{y:.3e}<extra></extra>"
@@ -307,7 +306,7 @@ class SpectrumExplorer(Explorer):
             if found.eigenvalues is not None and rank not in self._errors:
                 self._errors[rank] = found.error(singular_values, vectors)
         values = singular_values.astype(float) ** 2
-        damping, epsilon = self._value("damping") * values[0], float(jnp.finfo(self._value("dtype")).eps)
+        damping, epsilon = self._value("damping") * values[0], float(jnp.finfo(self._setup.dtype).eps)
         known = values if found.eigenvalues is None else found.eigenvalues
         ends = [1, len(known)]
         _, sketched, rank_line, damping_line, rounding, squared, _ = self.spectrum_figure.data
@@ -328,10 +327,8 @@ class SpectrumExplorer(Explorer):
         if found.eigenvalues is None:
             return says + "The full spectrum is too much work here, so no error of the sketch is known."
         best = found.eigenvalues[rank] if rank < len(found.eigenvalues) else 0.0
-        return (
-            says
-            + f"The sketch of rank {rank} misses ‖G − Ĝ‖ = {self._errors[rank]:.1e}; the best of that rank misses {best:.1e}."
-        )
+        missed = f"misses ‖G − Ĝ‖ = {self._errors[rank]:.1e}; the best of that rank misses {best:.1e}."
+        return f"{says}The sketch of rank {rank} {missed}"
 
     def _draw_error(self, rank, last, damping, rounding):
         *_, seen, now, damping_line, rounding_line = self.error_figure.data
@@ -345,8 +342,8 @@ class SpectrumExplorer(Explorer):
         """Return the bytes of the sketch, of J and of G."""
         rows, parameters = self._found.rows, self._found.network.size
         columns = min(rank + OVERSAMPLING, rows, parameters)
-        item = jnp.dtype(self._value("dtype")).itemsize
-        return np.array([(rows + parameters) * columns, rows * parameters, parameters**2]) * item
+        numbers = np.array([(rows + parameters) * columns, rows * parameters, parameters**2])
+        return numbers * jnp.dtype(self._setup.dtype).itemsize
 
     def _draw_memory(self):
         names = ["sketch: Q, JQ", "J, N × P", "G, P × P"]
@@ -364,7 +361,7 @@ class SpectrumExplorer(Explorer):
             self.controls["eigenfunction"].value = min(indices[0] + 1, LARGEST_RANK)
 
     def _draw_eigenfunction(self):
-        found, problem = self._found, self.controls["problem"].problem
+        found, problem = self._found, self._setup.problem
         index = min(self._value("eigenfunction"), found.largest_rank)
         with one_blas_thread():
             value, vector = found.eigenpair(index)
