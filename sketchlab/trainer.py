@@ -208,7 +208,7 @@ class Trainer:
             "compilations": len(self._executables),
             "compile_seconds": self.compile_seconds,
             "asked": {
-                "points": _plain(self.setup.points),
+                "points": np.asarray(self.setup.points).tolist(),
                 "sampler": {"name": next((name for name, one in SAMPLERS.items() if one is self.setup.sampler), "own")},
                 "resampling": self.resampling and {"name": self.resampling.name, "settings": dict(self.resampling.settings)},
             },
@@ -389,11 +389,6 @@ def as_record(info, number: int, relative_error: float | None, seconds: float) -
         eigenvalues=np.asarray(info.eigenvalues),
         sketch_error=float(info.sketch_error),
     )
-
-
-def _plain(points):
-    """Write points, a number or several, as JSON can hold them."""
-    return int(points) if np.ndim(points) == 0 else [int(count) for count in points]
 
 
 def _choose_block(block, setup):

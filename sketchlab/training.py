@@ -18,7 +18,7 @@ from sketchlab.problems import Problem
 from sketchlab.resampling import RESAMPLINGS
 from sketchlab.storage import check_path, load, save
 from sketchlab.trainer import Trainer
-from sketchlab.validation import InputError, check_integer, check_real
+from sketchlab.validation import InputError, check_integer, check_real, takes
 
 
 def train(
@@ -164,7 +164,7 @@ def _checked_limits(steps, seconds, tolerance):
 
 def _check_loop(callbacks, checkpoint, every):
     check_integer("every", every, 1)
-    if callable(callbacks) or not all(callable(callback) for callback in callbacks):
+    if callable(callbacks) or not all(takes(callback, 2) for callback in callbacks):
         raise InputError(f"callbacks = {callbacks!r} is no list of functions (trainer, record): write callbacks=[callback].")
     if checkpoint is not None:
         check_path(checkpoint)

@@ -236,6 +236,7 @@ def test_a_callback_may_answer_with_any_truth_value(answer):
     [
         (lambda trainer, record: None, "is no list of functions .*: write callbacks="),
         ([3], "is no list of functions"),
+        ([lambda record: None], r"is no list of functions \(trainer, record\)"),
         ([lambda trainer, record: np.zeros(3)], "a callback returned .*: return True to stop"),
     ],
 )
