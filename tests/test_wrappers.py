@@ -9,6 +9,7 @@ from flax import linen
 
 import sketchlab as sl
 from sketchlab.networks import check_network, network_from_settings
+from sketchlab.wrappers import USUAL_NETWORKS, usual_network
 
 
 def distance(x):
@@ -270,3 +271,25 @@ def test_a_residual_reads_a_constant_and_training_finds_it():
     run = sl.train(problem, network, points=120, steps=40, progress=False)
     found = network.constants(network.unflatten(jnp.asarray(run.theta)))["diffusivity"]
     assert found == pytest.approx(diffusivity, rel=1e-3)
+
+
+@pytest.mark.parametrize("kind", USUAL_NETWORKS)
+@pytest.mark.parametrize("name", sl.PROBLEMS)
+def test_usual_networks_fit_every_problem(name, kind):
+    problem = sl.PROBLEMS[name]()
+    network = usual_network(problem, kind, 5, 1)
+    assert sl.Setup(problem, network, points=40).parameters == network.size
+    assert network_from_settings(json.loads(json.dumps(network.settings))) == network
+
+
+def test_usual_features_follow_the_box():
+    box = sl.Box([-1.0, 0.0], [1.0, 3.0])
+    problem = sl.Problem("long", box, [sl.interior(lambda u, x: u(x))], axes=("x", "t"))
+    assert usual_network(problem, "periodic", 5, 1) == sl.Periodic(sl.MLP(3, 5, 1), (2.0, None))
+    fourier = usual_network(problem, "fourier", 5, 1)
+    assert np.allclose(fourier.frequencies, [[1 / 4, 0], [0, 1 / 6], [1 / 2, 0], [0, 1 / 3]])
+    # Both ends of an axis have features of their own.
+    theta = fourier.init(key=jax.random.key(0))
+    assert fourier.apply(theta, jnp.array([0.3, 0.0])) != pytest.approx(float(fourier.apply(theta, jnp.array([0.3, 3.0]))))
+    with pytest.raises(sl.InputError, match="unknown kind of network 'forier'. Did you mean 'fourier'"):
+        usual_network(problem, "forier")
