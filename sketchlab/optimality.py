@@ -194,7 +194,7 @@ def gramian_error(truth: Spectrum, approximation: Spectrum, *, key) -> Norms:
     norm comes from a power iteration, rarely more than a few per cent too small.
     """
     coordinates = truth.right.T @ approximation.right
-    difference = jnp.diag(truth.eigenvalues) - coordinates * approximation.eigenvalues @ coordinates.T
+    difference = jnp.diag(truth.eigenvalues) - coordinates * approximation.eigenvalues[None] @ coordinates.T
 
     def iterate(vector, _):
         image = difference @ vector

@@ -86,7 +86,7 @@ def test_kernel_spectrum_is_the_full_one_when_well_conditioned():
     matrix, _, _ = matrix_with(np.linspace(3, 1, 20), 20, 40)
     kernel, full = (f(sl.from_matrix(matrix)) for f in (sl.kernel_spectrum, sl.full_spectrum))
     np.testing.assert_allclose(kernel.singular_values, full.singular_values, rtol=1e-12)
-    np.testing.assert_allclose(kernel.left * kernel.singular_values @ kernel.right.T, matrix, atol=1e-12)
+    np.testing.assert_allclose(kernel.left * kernel.singular_values[None] @ kernel.right.T, matrix, atol=1e-12)
     assert_orthonormal(kernel.left)
     assert_orthonormal(kernel.right)
 
@@ -101,7 +101,7 @@ def test_kernel_spectrum_has_no_more_triplets_than_parameters():
     matrix, _, _ = matrix_with(np.linspace(3, 1, 20), 40, 20)
     found = sl.kernel_spectrum(sl.from_matrix(matrix))
     assert (found.rank, found.left.shape, found.right.shape) == (20, (40, 20), (20, 20))
-    np.testing.assert_allclose(found.left * found.singular_values @ found.right.T, matrix, atol=1e-12)
+    np.testing.assert_allclose(found.left * found.singular_values[None] @ found.right.T, matrix, atol=1e-12)
 
 
 @pytest.mark.parametrize("decompose", [sl.full_spectrum, sl.kernel_spectrum])

@@ -42,7 +42,7 @@ def test_a_column_sample_misses_what_lies_along_other_coordinates():
 def test_the_error_of_g_is_that_of_the_dense_matrices():
     matrix = matrix_with(SPECTRA["algebraic"][:60], 70, 100)[0]
     full, found = sl.full_spectrum(sl.from_matrix(matrix)), sl.sketched_spectrum(sl.from_matrix(matrix), 12, key=KEY)
-    dense = np.asarray(matrix.T @ matrix - found.right * found.eigenvalues @ found.right.T)
+    dense = np.asarray(matrix.T @ matrix - found.right * found.eigenvalues[None] @ found.right.T)
     error = gramian_error(full, found, key=KEY)
     np.testing.assert_allclose(error.frobenius, np.linalg.norm(dense), rtol=1e-10)
     np.testing.assert_allclose(error.spectral, np.linalg.norm(dense, 2), rtol=0.03)

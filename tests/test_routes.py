@@ -19,7 +19,7 @@ def test_at_full_rank_every_route_and_sketch_is_the_dense_spectrum(route, sketch
     matrix = matrix_with(np.linspace(2, 1, 24), rows, columns)[0]
     found = sl.sketched_spectrum(sl.from_matrix(matrix), 24, key=KEY, route=route, sketch=sketch, oversampling=0)
     np.testing.assert_allclose(found.eigenvalues, np.linspace(2, 1, 24) ** 2, rtol=1e-10)
-    np.testing.assert_allclose(found.left * found.singular_values @ found.right.T, matrix, atol=1e-9)
+    np.testing.assert_allclose(found.left * found.singular_values[None] @ found.right.T, matrix, atol=1e-9)
     assert (found.rank, found.route, found.shape, found.dtype) == (24, route, (rows, columns), "float64")
 
 

@@ -66,8 +66,8 @@ def test_each_conditions_own_gramian_adds_up_to_the_whole(full):
     assert list(parts) == HEAT.names
     np.testing.assert_allclose(sum(jnp.sum(part.eigenvalues) for part in parts.values()), jnp.sum(full.eigenvalues), rtol=1e-12)
     np.testing.assert_allclose(
-        sum(part.right * part.eigenvalues @ part.right.T for part in parts.values()),
-        full.right * full.eigenvalues @ full.right.T,
+        sum(part.right * part.eigenvalues[None] @ part.right.T for part in parts.values()),
+        full.right * full.eigenvalues[None] @ full.right.T,
         atol=1e-10 * float(full.eigenvalues[0]),
     )
     assert parts["interior"].conditions == (("interior", 120),)
