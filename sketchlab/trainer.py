@@ -359,7 +359,13 @@ class Trainer:
             raise InputError(f"the solution of {problem.name!r} is non-finite at x = {where.tolist()}: mend it, or leave it out.")
         # Relative to a solution that is zero everywhere there is no error.
         norm = float(np.linalg.norm(exact)) or float(np.sqrt(len(x)))
-        return lambda theta: float(np.linalg.norm(np.asarray(evaluate(theta, x)) - exact)) / norm
+        return lambda theta: _norm(np.asarray(evaluate(theta, x)) - exact) / norm
+
+
+def _norm(values):
+    # A run that diverges may overflow: its error is infinite, and its stop reason says the rest.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.linalg.norm(values))
 
 
 def why_ended(records: Sequence[Record], stalled: int = STALLED) -> str | None:
