@@ -14,11 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.domains import SAMPLERS, sobol
+from sketchlab.accuracy import relative_error
+from sketchlab.domains import SAMPLERS
 from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.history import History, Record, Run
 from sketchlab.memory import FIT, block_for, bytes_of, compiler_options, memory_at_hand, one_blas_thread
-from sketchlab.networks import solve
 from sketchlab.optimizers import Optimizer, carried_over
 from sketchlab.problems import Problem
 from sketchlab.resampling import Resampling
@@ -32,8 +32,6 @@ from sketchlab.weighting import weighed
 PATIENCE = 5
 #: Refused steps in a row, on the same points, after which training stops: by then the damping has grown to its largest.
 STALLED = 30
-#: Held-out points for the relative error.
-HELD_OUT = 4096
 
 
 class Reached(NamedTuple):
@@ -44,11 +42,6 @@ class Reached(NamedTuple):
     points: Points
     records: tuple[Record, ...]
     seconds: float
-
-
-def held_out_points(problem: Problem, n: int = HELD_OUT) -> np.ndarray:
-    """Return n quasi-random interior points (n, d) to judge solutions by: always the same, and never trained on."""
-    return problem.domain.sample(n, seed=2**31, sampler=sobol)
 
 
 @functools.lru_cache(maxsize=32)
@@ -129,7 +122,7 @@ class Trainer:
         self.compile_seconds = 0.0
         self._executables: dict = {}
         self._first_optimizer = optimizer
-        self.relative_error = None if problem.solution is None else self._compare_with_solution()
+        self.relative_error = relative_error(self.setup)
         self.restart(self.setup.seed)
 
     def restart(self, seed: int) -> None:
@@ -229,7 +222,7 @@ class Trainer:
             # The step splits its key; folding in a number beyond those of steps gives one that it does not use.
             state = self.optimizer.adapt(state, info, key=jax.random.fold_in(self._state_key, number))
         seconds += time.perf_counter() - start
-        record = as_record(info, number, None if self.relative_error is None else float(self.relative_error(theta)), seconds)
+        record = as_record(info, number, None if self.relative_error is None else self.relative_error(theta), seconds)
         self.reached = Reached(theta, state, points, (*records, record), seconds)
         return record
 
@@ -348,24 +341,6 @@ class Trainer:
             sampler=self.setup.sampler,
         )
         return as_arrays(drawn, self.dtype)
-
-    def _compare_with_solution(self):
-        problem, evaluate = self.setup.problem, solve(self.network)
-        x = jnp.asarray(held_out_points(problem), self.dtype)
-        assert problem.solution is not None
-        exact = np.asarray(jax.vmap(problem.solution)(x))
-        if not np.all(np.isfinite(exact)):
-            where = np.asarray(x)[np.argmin(np.isfinite(exact).reshape(len(x), -1).all(axis=1))]
-            raise InputError(f"the solution of {problem.name!r} is non-finite at x = {where.tolist()}: mend it, or leave it out.")
-        # Relative to a solution that is zero everywhere there is no error.
-        norm = float(np.linalg.norm(exact)) or float(np.sqrt(len(x)))
-        return lambda theta: _norm(np.asarray(evaluate(theta, x)) - exact) / norm
-
-
-def _norm(values):
-    # A run that diverges may overflow: its error is infinite, and its stop reason says the rest.
-    with np.errstate(over="ignore", invalid="ignore"):
-        return float(np.linalg.norm(values))
 
 
 def why_ended(records: Sequence[Record], stalled: int = STALLED) -> str | None:
