@@ -160,8 +160,12 @@ class Trainer:
 
     @property
     def theta(self) -> jax.Array:
-        """Parameters reached, (P,)."""
+        """Parameters reached, (P,); set them to go on from others."""
         return self.reached.theta
+
+    @theta.setter
+    def theta(self, theta):
+        self.reached = self.reached._replace(theta=theta)
 
     @property
     def state(self):
@@ -170,8 +174,12 @@ class Trainer:
 
     @property
     def points(self) -> Points:
-        """Collocation points in use."""
+        """Collocation points in use, (n_c, d) for each condition; set them to go on with your own."""
         return self.reached.points
+
+    @points.setter
+    def points(self, points):
+        self.reached = self.reached._replace(points=tuple(points))
 
     @property
     def records(self) -> tuple[Record, ...]:

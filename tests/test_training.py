@@ -452,6 +452,16 @@ def test_two_devices_share_the_points():
     assert done.stdout.strip() == "shared", done.stderr
 
 
+def test_points_and_parameters_can_be_set_by_hand(problem, network):
+    trainer = sl.Trainer(problem, network, sl.natural_gradient(), points=60)
+    mine = tuple(0.5 * x for x in trainer.points)
+    trainer.points, trainer.theta = mine, 2 * trainer.theta
+    loss = trainer.least_squares.loss(trainer.theta, mine)
+    record = trainer.step()
+    assert record.accepted and record.loss < loss
+    assert record.loss == pytest.approx(float(trainer.least_squares.loss(trainer.theta, mine)), rel=1e-9)
+
+
 def test_step_bytes_grow_with_the_network(problem):
     small, large = (sl.Trainer(problem, sl.MLP(2, width, 2), sl.natural_gradient(), points=60) for width in (4, 16))
     assert 0 < small.step_bytes < large.step_bytes
