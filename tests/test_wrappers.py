@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen
 
 import sketchlab as sl
 from sketchlab.networks import check_network, network_from_settings
@@ -225,6 +224,7 @@ def equinox_model():
 
 
 def flax_model():
+    linen = pytest.importorskip("flax.linen", reason="Flax, with all that it needs, is not among the test packages")
     model = linen.Sequential([linen.Dense(8), jnp.tanh, linen.Dense(1)])
     # Flax draws float32 numbers; theta and all that is computed are float64.
     return sl.from_pytree(lambda key: model.init(key, jnp.zeros(1, jnp.float32)), model.apply, dim=1)
