@@ -35,14 +35,13 @@ from sketchlab.resampling import RESAMPLINGS, Resampling, redraw, residual_adapt
 from sketchlab.residuals import LeastSquares
 from sketchlab.routes import ROUTES, sketched_spectrum
 from sketchlab.searches import SEARCHES, Move, Search, damping_path, step_grid
-from sketchlab.seeds import train_seeds
 from sketchlab.setup import Setup
 from sketchlab.sketch import NestedSketch, co_range_finder, nested_sketch, range_finder, rayleigh_ritz
 from sketchlab.spectra import Survey, condition_spectra, jacobian, spectrum, spectrum_bytes, survey
 from sketchlab.storage import load, save
 from sketchlab.tangents import tangent_functions
 from sketchlab.trainer import Trainer
-from sketchlab.training import resume, train
+from sketchlab.training import resume, train, train_seeds
 from sketchlab.validation import InputError
 from sketchlab.wrappers import Fourier, Hard, Periodic, WithConstants, from_pytree
 

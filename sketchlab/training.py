@@ -78,6 +78,58 @@ def train(
     return _drive(trainer, limits, callbacks, progress, checkpoint, every)
 
 
+def train_seeds(
+    problem: Problem,
+    network,
+    optimizer: Optimizer | None = None,
+    *,
+    seeds: Sequence[int] = range(10),
+    steps: int = 100,
+    seconds: float | None = None,
+    tolerance: float | None = None,
+    callbacks: Sequence[Callable[[Trainer, Record], bool | None]] = (),
+    progress: bool = True,
+    **options,
+) -> list[Run]:
+    """Train from several seeds, with one compilation for all: one seed proves nothing.
+
+    Parameters
+    ----------
+    problem, network, optimizer
+    seeds : sequence of int
+        Each has its own first parameters, points and random matrices.
+    steps, seconds, tolerance, callbacks, progress, **options
+        As in `train`, for each seed.
+
+    Returns
+    -------
+    list of Run
+        One for each seed, as `train` returns it.
+
+    Notes
+    -----
+    One seed after the other. A step may be mapped over seeds by `jax.vmap` too, but then the factorizations of all seeds become
+    batched LAPACK calls, and two of those at once wait for each other for ever where JAX has two threads (jaxlib 0.10).
+
+    Examples
+    --------
+    >>> problem, network, optimizer = sl.PROBLEMS["poisson_1d"](), sl.MLP(1, 8), sl.sketched_natural_gradient(20)
+    >>> runs = sl.train_seeds(problem, network, optimizer, seeds=range(3), steps=5, points=40, progress=False)
+    >>> [len(run.history) for run in runs]
+    [5, 5, 5]
+    """
+    limits = _checked_limits(steps, seconds, tolerance)
+    _check_loop(callbacks, None, 1)
+    if not len(seeds):
+        raise InputError(f"seeds = {seeds!r} is empty: give at least one.")
+    trainer = Trainer(problem, network, optimizer or sketched_natural_gradient(), seed=seeds[0], **options)
+    runs = []
+    for seed in seeds:
+        trainer.restart(seed)
+        runs.append(_drive(trainer, limits, callbacks, progress, None, 1))
+    return runs
+
+
 def resume(
     path,
     problem: Problem | None = None,
