@@ -124,8 +124,8 @@ class Spectrum:
         >>> round(float(spectrum.effective_dimension(1e-4)), 3)
         1.99
         """
-        damping = jnp.asarray(check_array("damping", damping))[..., None]
-        return jnp.sum(self.eigenvalues / (self.eigenvalues + damping), axis=-1)
+        dimension = jnp.vectorize(lambda mu: jnp.sum(self.eigenvalues / (self.eigenvalues + mu)))
+        return dimension(jnp.asarray(check_array("damping", damping)))
 
 
 def noise_floors(spectrum: Spectrum) -> tuple[jax.Array, jax.Array]:
