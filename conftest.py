@@ -4,6 +4,9 @@ import re
 
 import pytest
 
+#: Set-up is not a module with examples.
+collect_ignore = ["tests/conftest.py", "tests/browser/conftest.py"]
+
 EXECUTED = pytest.StashKey[dict]()
 
 

@@ -91,7 +91,7 @@ def test_an_unknown_activation_is_named():
 @pytest.mark.parametrize("name", ["dim", "width", "depth", "outputs"])
 @pytest.mark.parametrize("value", [0, -3, 2.0, "8", True])
 def test_bad_sizes_are_named(name, value):
-    with pytest.raises(sl.InputError, match=f"{name} = {value!r} is not a whole number of at least 1"):
+    with pytest.raises(sl.InputError, match=f"{name} = {value!r} is not a whole number between 1 and"):
         sl.MLP(**{"dim": 1} | {name: value})
 
 
