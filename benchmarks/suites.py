@@ -91,14 +91,24 @@ def _report_race(measured, machine):
         )
     return _section(
         "Race",
-        f"Seconds to an error, median / worst of {len(measured[0]['runs'])} seeds, in at most {RACE_SECONDS} s, the peers in "
+        f"Seconds to an error, median / worst of {max(len(result['runs']) for result in measured)} seeds, in at most {RACE_SECONDS} s, the peers in "
         f"{PEER_SECONDS}; same problem, network, points and first parameters. randngd 0.1.1 with Levenberg-Marquardt damping: "
         "all of G by Cholesky, and conjugate gradients with its randomly pivoted Cholesky preconditioner of rank 500, or what "
-        "fits.",
+        "fits." + _measured_again(measured),
         machine,
         ["problem", "optimizer", *(f"to {m:.0e}" for m in MILESTONES), "lowest error, median", "peak memory"],
         lines,
     )
+
+
+def _measured_again(measured):
+    """Say which rows are of another day than the rest: a change of one optimizer need not wait for a race of all."""
+    again = [result for result in measured if "machine" in result]
+    if not again:
+        return ""
+    names = ", ".join(dict.fromkeys(result["optimizer"] for result in again))
+    seeds = len(again[0]["runs"])
+    return f" Rows of {names}: measured again, {seeds} seeds, {sentence(again[0]['machine'])}."
 
 
 def _profile(run, seeds):
