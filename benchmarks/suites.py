@@ -80,7 +80,7 @@ def _race(run, seeds):
 
 
 def _report_race(measured, machine):
-    lines = []
+    lines, seeds = [], max(len(result["runs"]) for result in measured)
     for result in measured:
         runs = result["runs"]
         times = {m: [_or_infinity(one["reached"][f"{m:g}"]) for one in runs] for m in MILESTONES}
@@ -91,7 +91,7 @@ def _report_race(measured, machine):
         )
     return _section(
         "Race",
-        f"Seconds to an error, median / worst of {max(len(result['runs']) for result in measured)} seeds, in at most {RACE_SECONDS} s, the peers in "
+        f"Seconds to an error, median / worst of {seeds} seeds, in at most {RACE_SECONDS} s, the peers in "
         f"{PEER_SECONDS}; same problem, network, points and first parameters. randngd 0.1.1 with Levenberg-Marquardt damping: "
         "all of G by Cholesky, and conjugate gradients with its randomly pivoted Cholesky preconditioner of rank 500, or what "
         "fits." + _measured_again(measured),
