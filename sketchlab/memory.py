@@ -64,7 +64,8 @@ def block_for(rows: int, columns: int, itemsize: int, memory: int) -> int | None
     row = columns * itemsize
     if rows * row <= memory * SHARE:
         return None
-    return max(1, int(memory * SHARE) // row)
+    # A single block is built piece by piece and never whole; of several, two may be alive at once.
+    return rows if rows * row <= 2 * memory * SHARE else max(1, int(memory * SHARE) // row)
 
 
 def largest_rank(rows: int, parameters: int, *, itemsize: int, memory: int | None = None, oversampling: int = 0) -> int:

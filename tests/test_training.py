@@ -62,7 +62,7 @@ def test_a_run_in_blocks_of_rows_is_the_same_run(run, block):
 
 def test_memory_decides_whether_rows_come_in_blocks(monkeypatch):
     row = 8 * NETWORK.size
-    for memory, block in ((8 * 200 * row, None), (8 * 5 * row, 5), (1, 1)):
+    for memory, block in ((8 * 200 * row, None), (4 * 200 * row, 200), (8 * 5 * row, 5), (1, 1)):
         assert block_for(200, NETWORK.size, 8, memory) == block
     monkeypatch.setattr("sketchlab.trainer.memory_at_hand", lambda: 8 * 2 * row)
     assert sl.Trainer(sl.PROBLEMS["poisson_1d"](), NETWORK, ADAM, points=20).least_squares.block == 2
