@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from sketchlab.gramian import Spectrum, full_spectrum, kernel_spectrum
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.routes import check_rank
-from sketchlab.sketch import ERROR_PROBES, OVERSAMPLING, co_range_finder, orthonormal_image, rayleigh_ritz
+from sketchlab.sketch import ERROR_PROBES, OVERSAMPLING, check_power_iterations, co_range_finder, orthonormal_image, rayleigh_ritz
 from sketchlab.strategies import Bound, Settings
 from sketchlab.validation import Catalogue, InputError, check_integer, check_real
 
@@ -33,8 +33,6 @@ RANK = 200
 SMALLEST_RANK, LARGEST_RANK, RANK_SIZES = 8, 400, 6
 #: The sketch shrinks when the eigenvalue that would then be its last is so many times below the damping.
 SHRINK_MARGIN = 100
-#: More power iterations than this only repeat what rounding errors leave.
-MOST_POWER_ITERATIONS = 100
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ def _sketch_settings(test_matrix, recycle, power_iterations):
     return {
         "test_matrix": test_matrix,
         "recycle": check_real("recycle", recycle, 0, 1, open_high=True),
-        "power_iterations": check_integer("power_iterations", power_iterations, 0, MOST_POWER_ITERATIONS),
+        "power_iterations": check_power_iterations(power_iterations),
     }
 
 
