@@ -1,7 +1,7 @@
 """What a training run leaves: a record for every step, their history as arrays, and the run itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
@@ -190,10 +190,6 @@ class Run:
     def advice(self) -> str:
         """Why the run ended, and what to do about it."""
         return f"{len(self.history)} steps: {STOP_REASONS[self.stop_reason]}."
-
-    def ended(self, stop_reason: str) -> "Run":
-        """Return the same run with another stop reason."""
-        return replace(self, stop_reason=stop_reason)
 
 
 def _stack(spectra):

@@ -131,8 +131,12 @@ class Trainer:
         _, self._state_key, self.step_key = self.setup.keys(seed)
         points = self._placed(self.setup.draw(seed))
         theta = self.setup.theta(seed) if self._first_theta is None else self._first_theta
-        problem = weighed(self._boundary_weight, replace(self.setup.least_squares, block=self._block), theta, points)
-        self.least_squares = LeastSquares(problem, self.setup.network, self._block)
+        least_squares = self.setup.least_squares
+        # Making another one traces all residuals again.
+        if self._block is not None:
+            least_squares = replace(least_squares, block=self._block)
+        problem = weighed(self._boundary_weight, least_squares, theta, points)
+        self.least_squares = least_squares if problem is least_squares.problem else replace(least_squares, problem=problem)
         self.optimizer, self._switched_after = self._first_optimizer, 0
         self.reached = Reached(self._replicated(theta), None, points, (), 0.0)
         self.reached = self.reached._replace(state=self._first_state())
@@ -200,6 +204,7 @@ class Trainer:
             "optimizer_settings": {name: written(value) for name, value in self.optimizer.settings.items()},
             "points": sum(len(x) for x in self.points),
             "rows": self.rows,
+            "residuals": self.least_squares.digest,
             "seed": self.seed,
             "dtype": self.dtype.name,
             "device": "cpu" if device.platform == "cpu" else device.device_kind,

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -206,7 +207,7 @@ def test_a_parameter_of_a_problem_that_is_called_like_an_option(capsys, monkeypa
 def test_a_run_that_cannot_go_on_says_in_one_line_what_to_try(capsys, monkeypatch):
     def stalled(*arguments, **options):
         warnings.warn("training stopped", TrainingWarning, stacklevel=1)
-        return train(*arguments, progress=False, **options).ended("stalled")
+        return replace(train(*arguments, progress=False, **options), stop_reason="stalled")
 
     monkeypatch.setattr("sketchlab.cli.train", stalled)
     assert command(["train", "poisson_1d", "--steps", "3", "--json", *SMALL]) == 0
