@@ -81,7 +81,14 @@ class Probes(NamedTuple):
 
 
 def probe(
-    residual_at: Callable, spectrum: Spectrum, remaining: jax.Array, drift: jax.Array, dampings: jax.Array, *, geodesic: bool
+    residual_at: Callable,
+    spectrum: Spectrum,
+    remaining: jax.Array,
+    drift: jax.Array,
+    dampings: jax.Array,
+    *,
+    geodesic: bool,
+    count: jax.Array | None = None,
 ) -> Probes:
     """Try the damped steps for several dampings.
 
@@ -97,6 +104,8 @@ def probe(
     geodesic : bool
         Bend each step: solve, with the same triplets and μ, for what the linear model did not foresee,
         a(μ) = -V (S² + μ)⁻¹ S Uᵀ (r(θ + d) - (r + Jd)), and take d + a where a is no longer than d and d + a lowers the loss.
+    count : () int, optional
+        Try only the first so many, which may depend on data, and leave the losses of the others infinite; all by default.
 
     Returns
     -------
@@ -109,20 +118,32 @@ def probe(
     To second order r(θ + d) - (r + Jd) is half the second directional derivative of r along d, so a is the geodesic acceleration
     of Transtrum, Sethna 2012 (arXiv 1201.5885) by finite differences, with a step as long as d itself.
     """
+    tried = dampings.size if count is None else count
     s = spectrum.singular_values[None]
     shifted = s**2 + dampings[:, None]
     coefficients = (spectrum.left.T @ remaining)[None]
     left_over = dampings[:, None] / shifted
     predicted = jnp.sum(remaining**2) / 2 - jnp.sum(coefficients**2 * (1 - left_over**2), axis=1) / 2
-    steps = drift[None] - _combine(spectrum.right, coefficients * s / shifted)
-    residuals = jax.lax.map(residual_at, steps)
-    losses = _losses(residuals)
-    if geodesic:
-        unforeseen = residuals @ spectrum.left - coefficients * left_over
-        bends = -_combine(spectrum.right, unforeseen * s / shifted)
-        bent_losses = _losses(jax.lax.map(residual_at, steps + bends))
-        better = (jnp.linalg.norm(bends, axis=1) <= jnp.linalg.norm(steps, axis=1)) & (bent_losses < losses)
-        steps, losses = jnp.where(better[:, None], steps + bends, steps), jnp.where(better, bent_losses, losses)
+
+    def losses_after(steps):
+        empty = jnp.zeros((dampings.size, remaining.size), remaining.dtype)
+        residuals = jax.lax.fori_loop(0, tried, lambda i, found: found.at[i].set(residual_at(steps[i])), empty)
+        losses = _finite(jnp.sum(residuals**2, axis=1) / 2)
+        return residuals, jnp.where(jnp.arange(dampings.size) < tried, losses, jnp.inf)
+
+    # The step and its bend solve with the same triplets, for another right-hand side each: one loop, one residual to compile.
+    def solve(found, first):
+        steps, losses, unforeseen = found
+        change = -_combine(spectrum.right, unforeseen * s / shifted)
+        residuals, new_losses = losses_after(steps + change)
+        short = jnp.linalg.norm(change, axis=1) <= jnp.linalg.norm(steps, axis=1)
+        better = first | (short & (new_losses < losses))
+        steps, losses = jnp.where(better[:, None], steps + change, steps), jnp.where(better, new_losses, losses)
+        return (steps, losses, residuals @ spectrum.left - coefficients * left_over), None
+
+    shape = dampings.size, drift.size
+    start = jnp.broadcast_to(drift, shape), jnp.zeros_like(predicted), jnp.broadcast_to(coefficients, shifted.shape)
+    (steps, losses, _), _ = jax.lax.scan(solve, start, jnp.arange(2 if geodesic else 1) == 0)
     return Probes(steps, losses, predicted)
 
 
@@ -194,35 +215,35 @@ def _first_damping(dtype):
 def _search_damping(
     residual_at, loss, spectrum, remaining, drift, damping, *, ratio, geodesic, decades, candidates, bisections, growth
 ):
-    def evaluate(dampings):
-        scale = spectrum.singular_values[0] ** 2
-        probes = probe(residual_at, spectrum, remaining, drift, dampings * scale, geodesic=geodesic)
-        return probes, loss - probes.losses >= ratio * jnp.abs(loss - probes.predicted)
-
-    def halve(bracket, _):
-        low, high, step, step_loss = bracket
-        middle = jnp.sqrt(low * high)
-        probes, passes = evaluate(middle[None])
-        # An empty bracket has nothing to find, and a candidate that was taken without passing is no bound.
-        better = passes[0] & (low < high)
-        return (
-            jnp.where(better, low, middle),
-            jnp.where(better, middle, high),
-            jnp.where(better, probes.steps[0], step),
-            jnp.where(better, probes.losses[0], step_loss),
-        ), None
-
     # Below ε² λ₁ a damping changes no digit of s² + μ that a singular value could carry; at λ₁ / ε every step is a tiny
     # gradient step, and a larger damping could not find back.
     epsilon = float(jnp.finfo(loss.dtype).eps)
     factors = np.logspace(-decades, decades, candidates) if candidates > 1 else np.ones(1)
-    dampings = jnp.clip(damping * jnp.asarray(factors, loss.dtype), epsilon**2, 1 / epsilon)
-    probes, passes = evaluate(dampings)
-    found = jnp.any(passes)
-    best = jnp.where(found, jnp.argmax(passes), jnp.argmin(probes.losses))
-    low = jnp.where(found & (best > 0), dampings[best - 1], dampings[best])
-    bracket = low, dampings[best], probes.steps[best], probes.losses[best]
-    (_, chosen, step, step_loss), _ = jax.lax.scan(halve, bracket, length=bisections)
+    path = jnp.clip(damping * jnp.asarray(factors, loss.dtype), epsilon**2, 1 / epsilon)
+    scale = spectrum.singular_values[0] ** 2
+
+    # The whole path first, and then the middle of the bracket: one loop, so that all residuals are compiled once.
+    def narrow(bracket, first):
+        low, high, step, step_loss = bracket
+        middle = jnp.sqrt(low * high)
+        dampings = jnp.where(first, path, middle)
+        count = jnp.where(first, candidates, 1)
+        probes = probe(residual_at, spectrum, remaining, drift, dampings * scale, geodesic=geodesic, count=count)
+        passes = loss - probes.losses >= ratio * jnp.abs(loss - probes.predicted)
+        found = jnp.any(passes)
+        best = jnp.where(found, jnp.argmax(passes), jnp.argmin(probes.losses))
+        # An empty bracket has nothing to find, and a candidate that was taken without passing is no bound.
+        better = first | (found & (low < high))
+        below = jnp.where(first, jnp.where(found & (best > 0), path[best - 1], path[best]), jnp.where(better, low, middle))
+        return (
+            below,
+            jnp.where(better, dampings[best], high),
+            jnp.where(better, probes.steps[best], step),
+            jnp.where(better, probes.losses[best], step_loss),
+        ), None
+
+    nothing = jnp.ones_like(loss), jnp.ones_like(loss), jnp.zeros_like(drift), loss
+    (_, chosen, step, step_loss), _ = jax.lax.scan(narrow, nothing, jnp.arange(1 + bisections) == 0)
     accepted = step_loss < loss
     move = Move(jnp.where(accepted, step, 0), jnp.where(accepted, step_loss, loss), accepted, chosen)
     # A non-finite loss or J says nothing about the damping.
@@ -281,10 +302,6 @@ SEARCHES = Catalogue("search", {"damping path": damping_path, "step grid": step_
 def _combine(right, weights):
     """Return weights @ Vᵀ, (m, k) -> (m, P), without turning V over in memory."""
     return (right @ weights.T).T
-
-
-def _losses(residuals):
-    return _finite(jnp.sum(residuals**2, axis=1) / 2)
 
 
 def _finite(losses):

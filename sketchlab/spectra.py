@@ -277,7 +277,7 @@ def _compile(least_squares, shapes, dtype, task):
     """Compile a task, (theta, points, key) -> (full, sketch); return it and the bytes that it will allocate."""
     theta = jax.ShapeDtypeStruct((least_squares.network.size,), dtype)
     points = tuple(jax.ShapeDtypeStruct(shape, dtype) for shape in shapes)
-    compute = jax.jit(lambda theta, points, key: task.perform(least_squares.linearize(theta, points), key))
+    compute = jax.jit(lambda theta, points, key: task.perform(least_squares.linearize(theta, points)[1], key))
     options: dict[str, Any] = dict(compiler_options(least_squares.block) or {})
     if task.full and task.rank is not None:
         # A survey is for explorers, run once or twice at each setting: a quick compilation is worth more than a fast program.
