@@ -22,9 +22,11 @@ app: .venv/.installed
 	.venv/bin/python -m pip install -q -e ".[app]"
 	.venv/bin/sketchlab app -- $(OPTIONS)
 
-# SKETCHLAB_FAST=1 shortens the training runs in the notebooks. One pytest run, so one summary counts everything. What one test has
-# compiled the others need not. Two workers take files in this order: the long ones first.
+# SKETCHLAB_FAST=1 shortens the training runs in the notebooks. One pytest run, so one summary counts everything. Tests compile much
+# and compute little: XLA is told to compile in a quarter of the time, for steps of twice the time, and what one test has compiled the
+# others need not. Two workers take files in this order: the long ones first.
 test: export SKETCHLAB_FAST = 1
+test: export XLA_FLAGS := $(XLA_FLAGS) --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
 test: export JAX_COMPILATION_CACHE_DIR = $(CURDIR)/.pytest_cache/compiled
 test: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
 test: .venv/.installed

@@ -3,6 +3,7 @@
 The browser tests and the latency benchmark share it. It needs the extras ``sketchlab[lab,browser]`` and Chromium.
 """
 
+import json
 import os
 import re
 import secrets
@@ -182,6 +183,15 @@ def run_cell(page) -> bool:
 def restart_kernel(page) -> None:
     """Restart the notebook's kernel, without being asked whether one is sure, and wait until it is idle."""
     page.evaluate(_RESTART)
+
+
+def shut_down_kernels(address: str) -> None:
+    """End all kernels of a `jupyterlab`: closing a page leaves its kernel there, and what it computes."""
+    kernels = f"{address}/api/kernels"
+    with urllib.request.urlopen(f"{kernels}?token={_TOKEN}") as answer:
+        running = [kernel["id"] for kernel in json.load(answer)]
+    for name in running:
+        urllib.request.urlopen(urllib.request.Request(f"{kernels}/{name}?token={_TOKEN}", method="DELETE")).close()
 
 
 def kernel_state(page, code: str) -> str:

@@ -32,12 +32,19 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def lab(folder, tmp_path_factory):
+def server(folder, tmp_path_factory):
     """Address of a JupyterLab."""
     scratch = tmp_path_factory.mktemp("scratch")
     environment = {"SKETCHLAB_FAST": "1", "XDG_CACHE_HOME": str(scratch / "cache")}
     with browser.jupyterlab(folder, scratch, environment) as address:
         yield address
+
+
+@pytest.fixture
+def lab(server):
+    """Address of a JupyterLab whose kernels end with the test: else they would go on computing beside the next one."""
+    yield server
+    browser.shut_down_kernels(server)
 
 
 @pytest.fixture
