@@ -60,9 +60,10 @@ def test_over_a_flat_tail_a_sketch_needs_power_iterations(route):
 
 @settings(max_examples=25, deadline=None)
 @given(
-    rows=st.integers(3, 25),
-    columns=st.integers(3, 25),
-    share=st.floats(0.1, 1.0),
+    # Every other shape compiles anew: three sides are tall, wide and square.
+    rows=st.sampled_from([3, 10, 25]),
+    columns=st.sampled_from([3, 10, 25]),
+    share=st.sampled_from([0.1, 0.5, 1.0]),
     seed=st.integers(0, 2**31),
     route=st.sampled_from(list(sl.ROUTES)),
     sketch=st.sampled_from(list(sl.SKETCHES)),

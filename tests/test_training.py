@@ -412,6 +412,7 @@ def test_a_step_can_be_mapped_over_seeds():
     setup = sl.Setup(least_squares.problem, NETWORK, points=20)
     theta, points = (jnp.stack([setup.theta(seed) for seed in range(3)]), setup.draw())
 
+    @jax.jit
     def step(theta):
         state = ADAM.init(least_squares, theta, points, key=jax.random.key(0))
         return ADAM.step(least_squares, theta, state, points, key=jax.random.key(0))[0]
@@ -443,7 +444,7 @@ print("shared")
 
 
 def test_two_devices_share_the_points():
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    environment = os.environ | {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"}
     done = subprocess.run([sys.executable, "-c", SHARDED], env=environment, capture_output=True, text=True, timeout=240)
     assert done.stdout.strip() == "shared", done.stderr
 
