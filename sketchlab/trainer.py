@@ -199,7 +199,7 @@ class Trainer:
     def step(self) -> Record:
         """Take one step and return its record."""
         number = len(self.records) + 1
-        step = self._compile()
+        step, _ = self._compile()
         theta, state, points, records, seconds = self.reached
         start = time.perf_counter()
         if self.resampling is not None and number > 1 and (number - 1) % self.resampling.period == 0:
@@ -238,8 +238,7 @@ class Trainer:
     @property
     def step_bytes(self) -> int:
         """Memory that a step allocates, by the compiler's account (`sketchlab.memory.bytes_of`)."""
-        self._compile()
-        return bytes_of(self._executables[self._signature()])
+        return bytes_of(self._compile()[1])
 
     def check_memory(self) -> None:
         """Raise `InputError` if a step needs more memory than is at hand, before it is taken."""
@@ -288,18 +287,15 @@ class Trainer:
         state = optimizer.init(self.least_squares, self.theta, self.points, key=self._state_key)
         return jax.device_put(state, self._everywhere)
 
-    def _signature(self):
-        return self.optimizer, self.least_squares, tuple(leaf.shape for leaf in jax.tree.leaves(self.state))
-
     def _compile(self):
-        """Return the step of the optimizer in use, compiled; what an equal trainer has compiled is there at once."""
+        """Return the step of the optimizer in use, which an equal trainer may have compiled already, and its executable."""
         step = compiled_step(self.optimizer, self.least_squares)
-        if self._signature() not in self._executables:
+        signature = step, *(leaf.shape for leaf in jax.tree.leaves(self.state))
+        if signature not in self._executables:
             start = time.perf_counter()
-            lowered = step.lower(self.theta, self.state, self.points, self.step_key)
-            self._executables[self._signature()] = lowered.compile()
+            self._executables[signature] = step.lower(self.theta, self.state, self.points, self.step_key).compile()
             self.compile_seconds += time.perf_counter() - start
-        return step
+        return step, self._executables[signature]
 
     def _placed(self, points):
         """Share the points out over the mesh, if there is one."""

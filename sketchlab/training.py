@@ -75,17 +75,7 @@ def train(
 
 
 def train_seeds(
-    problem: Problem,
-    network,
-    optimizer: Optimizer | None = None,
-    *,
-    seeds: Sequence[int] = range(10),
-    steps: int = 100,
-    seconds: float | None = None,
-    tolerance: float | None = None,
-    callbacks: Sequence[Callable[[Trainer, Record], bool | None]] = (),
-    progress: bool = True,
-    **options,
+    problem: Problem, network, optimizer: Optimizer | None = None, *, seeds: Sequence[int] = range(10), **options
 ) -> list[Run]:
     """Train from several seeds, with one compilation for all: one seed proves nothing.
 
@@ -94,8 +84,8 @@ def train_seeds(
     problem, network, optimizer
     seeds : sequence of int
         Each has its own first parameters, points and random matrices.
-    steps, seconds, tolerance, callbacks, progress, **options
-        As in `train`, for each seed.
+    **options
+        As in `train`, for each seed; there is no checkpoint.
 
     Returns
     -------
@@ -114,7 +104,7 @@ def train_seeds(
     >>> [len(run.history) for run in runs]
     [5, 5, 5]
     """
-    drive = _loop(steps, seconds, tolerance, callbacks, progress)
+    drive = _loop(**_of_the_loop(options))
     if not len(seeds):
         raise InputError(f"seeds = {seeds!r} is empty: give at least one.")
     trainer = Trainer(problem, network, optimizer or sketched_natural_gradient(), seed=seeds[0], **options)
@@ -125,20 +115,7 @@ def train_seeds(
     return runs
 
 
-def resume(
-    path,
-    problem: Problem | None = None,
-    network=None,
-    optimizer: Optimizer | None = None,
-    *,
-    steps: int | None = None,
-    seconds: float | None = None,
-    tolerance: float | None = None,
-    callbacks: Sequence[Callable[[Trainer, Record], bool | None]] = (),
-    progress: bool = True,
-    every: int = 10,
-    **options,
-) -> Run:
+def resume(path, problem: Problem | None = None, network=None, optimizer: Optimizer | None = None, **options) -> Run:
     """Go on with a run from a file that `save` or ``train(…, checkpoint=…)`` wrote, as if it had not been interrupted.
 
     A run that was split in this way equals the unsplit one bit for bit, on the same machine and versions. The file is written
@@ -151,12 +128,12 @@ def resume(
         Needed where they are your own, see `load`.
     steps : int, optional
         Steps in all, those taken before included; as many as were asked for at first by default.
-    seconds, tolerance
+    seconds, tolerance : optional
         As in `train`; what was asked for at first by default.
-    callbacks, progress, every
+    callbacks, progress, every : optional
         As in `train`.
-    **options
-        sampler, resampling: needed where they are your own.
+    sampler, resampling : optional
+        Needed where they are your own.
 
     Raises
     ------
@@ -170,10 +147,9 @@ def resume(
             f"{str(path)!r} does not say how to go on: its optimizer is your own (give it), or it was written by sketchlab 0.1 "
             "(use sl.train(…, theta=run.theta))."
         )
-    given = {"steps": steps, "seconds": seconds, "tolerance": tolerance}
-    limits = given | settings["limits"] | {name: value for name, value in given.items() if value is not None}
-    drive = _loop(**limits, callbacks=callbacks, progress=progress, checkpoint=path, every=every)
-    if limits["steps"] <= taken:
+    loop = settings["limits"] | _of_the_loop(options)
+    drive = _loop(**loop, checkpoint=path)
+    if loop.get("steps", 0) <= taken:
         raise InputError(f"the run has taken its {taken} steps: ask for more in all, as steps={2 * taken}.")
     if "sampler" not in options:
         options["sampler"] = _named("sampler", SAMPLERS, settings["sampler"])
@@ -193,7 +169,13 @@ def _named(kind, catalogue, name):
     return catalogue[name]
 
 
-def _loop(steps, seconds, tolerance, callbacks, progress, checkpoint=None, every=1):
+def _of_the_loop(options):
+    """Take the options of the loop out of all, which leaves those of a `Trainer`."""
+    names = "steps", "seconds", "tolerance", "callbacks", "progress", "every"
+    return {name: options.pop(name) for name in names if name in options}
+
+
+def _loop(steps=100, seconds=None, tolerance=None, callbacks=(), progress=True, checkpoint=None, every=10):
     """Return the loop that advances a trainer until it has taken its steps, or something says stop: trainer -> run."""
     limits = {"steps": check_integer("steps", steps, 1, 10**9), "seconds": seconds, "tolerance": tolerance}
     for name in ("seconds", "tolerance"):
