@@ -204,9 +204,7 @@ class MLP:
             for weights, biases, shape in zip(pieces[::2], pieces[1::2], self.layers, strict=True)
         ]
 
-    def apply(self, theta: jax.Array, x: jax.Array) -> jax.Array:
-        """Evaluate u at one point: `theta` (P,), `x` (dim,) -> () or (outputs,)."""
-        return apply(self, theta, x)
+    apply = apply
 
     def evaluate(self, layers: list[tuple[jax.Array, jax.Array]], x: jax.Array) -> jax.Array:
         """Evaluate u at one point from parameters that `unflatten` has cut."""

@@ -37,7 +37,7 @@ from sketchlab.validation import InputError, check_integer, check_real
 Points = tuple[Any, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class LeastSquares:
     """A problem and a network, seen as r: R^P -> R^N for given collocation points.
 
@@ -77,12 +77,13 @@ class LeastSquares:
     (20, 25)
     """
 
-    problem: Problem
+    problem: Problem = field(compare=False)
     network: MLP
     block: int | None = None
-    components: tuple[int, ...] = field(init=False, repr=False)
-    _traces: dict = field(init=False, repr=False)
-    _value: tuple = field(init=False, repr=False)
+    components: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    _traces: dict = field(init=False, repr=False, compare=False)
+    _fingerprints: tuple = field(init=False, repr=False)
+    _factors: tuple = field(init=False, repr=False)
 
     def __post_init__(self):
         if self.block is not None:
@@ -94,19 +95,15 @@ class LeastSquares:
         object.__setattr__(self, "_traces", {})
         traces = self._trace(jnp.result_type(float))
         object.__setattr__(self, "components", tuple(trace.out_avals[0].size for trace in traces))
-        fingerprints = tuple(fingerprint(trace) for trace in traces)
-        object.__setattr__(self, "_value", (fingerprints, tuple(self._factors()), self.network, self.block))
-
-    def __eq__(self, other):
-        return isinstance(other, LeastSquares) and self._value == other._value
-
-    def __hash__(self):
-        return hash(self._value)
+        object.__setattr__(self, "_fingerprints", tuple(map(fingerprint, traces)))
+        # Weight times measure of each condition.
+        pairs = zip(self.problem.conditions, self.problem.regions, strict=True)
+        object.__setattr__(self, "_factors", tuple(float(condition.weight * region.measure) for condition, region in pairs))
 
     @property
     def digest(self) -> str:
         """A short name of what residuals and network compute: equal ones have the same, in the same version of JAX."""
-        return hashlib.sha256(repr(self._value[0]).encode()).hexdigest()[:16]
+        return hashlib.sha256(repr(self._fingerprints).encode()).hexdigest()[:16]
 
     def solution(self, theta: jax.Array, x: jax.Array) -> jax.Array:
         """Evaluate the network at many points: `theta` (P,), `x` (n, d) -> (n,) or (n, outputs)."""
@@ -175,13 +172,9 @@ class LeastSquares:
 
         The residual maps the network's parameters as `unflatten` cuts them and a point (d,) to (m,).
         """
-        for index, (factor, x) in enumerate(zip(self._factors(), points, strict=True)):
+        for index, (factor, x) in enumerate(zip(self._factors, points, strict=True)):
             pointwise, scale = self._pointwise(index), (factor / x.shape[0]) ** 0.5
             yield (lambda parameters, y, f=pointwise, c=scale: c * jnp.atleast_1d(f(parameters, y))), x
-
-    def _factors(self):
-        """List weight times measure of each condition."""
-        return [float(c.weight * region.measure) for c, region in zip(self.problem.conditions, self.problem.regions, strict=True)]
 
     def _pointwise(self, index):
         """Return the residual of a condition at one point, from parameters that the network has cut: its trace."""
