@@ -13,14 +13,9 @@ PACKAGES = "sketchlab jax jaxlib numpy scipy optax matplotlib jupyterlab ipywidg
 
 def examine() -> dict:
     """Return what is installed and how a trial run went; ``problems_found`` lists what is wrong."""
-    report = {"python": sys.version.split()[0]}
-    problems = []
-    for name in PACKAGES:
-        try:
-            report[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            report[name] = None
-            problems.append(f'{name} is not installed: run pip install "sketchlab[lab]"')
+    installed = {found.name: found.version for found in importlib.metadata.distributions()}
+    report = {"python": sys.version.split()[0]} | {name: installed.get(name) for name in PACKAGES}
+    problems = [f'{name} is not installed: run pip install "sketchlab[lab]"' for name in PACKAGES if name not in installed]
     report["devices"] = [f"{device.platform}: {device.device_kind}" for device in jax.devices()]
     report["cores"] = os.cpu_count()
     # The shortest proof that double precision, the linear algebra and the loop work: a small problem solved.
