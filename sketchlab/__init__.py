@@ -5,6 +5,7 @@ Gramian of the network's tangent functions decides how hard that is, and its spe
 """
 
 import importlib
+import inspect
 
 from sketchlab.calculus import divergence, gradient, laplacian, partial
 from sketchlab.decay import DecayBound, decay_bound
@@ -60,101 +61,10 @@ _PLOTS = (
     "plot_spectrum_history",
 )
 
-__all__ = [
+#: The plots, and all that is imported above but modules.
+__all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
     *_PLOTS,
-    "ACTIVATIONS",
-    "BOUNDARY",
-    "DECOMPOSITIONS",
-    "INTERIOR",
-    "MLP",
-    "NETWORKS",
-    "OPTIMIZERS",
-    "PROBLEMS",
-    "RESAMPLINGS",
-    "ROUTES",
-    "RowBlocks",
-    "SAMPLERS",
-    "SEARCHES",
-    "SKETCHES",
-    "STOP_REASONS",
-    "Box",
-    "Condition",
-    "Decay",
-    "DecayBound",
-    "Decomposition",
-    "Domain",
-    "Face",
-    "Fourier",
-    "Gramian",
-    "Hard",
-    "History",
-    "InputError",
-    "Jacobian",
-    "LeastSquares",
-    "Move",
-    "NearOptimality",
-    "NestedSketch",
-    "Optimizer",
-    "Periodic",
-    "Problem",
-    "Region",
-    "Resampling",
-    "Run",
-    "Search",
-    "Setup",
-    "Spectrum",
-    "StepInfo",
-    "Survey",
-    "Trainer",
-    "TrainingWarning",
-    "WithConstants",
-    "adam",
-    "boundary",
-    "co_range_finder",
-    "condition_spectra",
-    "damping_path",
-    "decay_bound",
-    "divergence",
-    "dual",
-    "dual_natural_gradient",
-    "exact",
-    "face",
-    "fit_decay",
-    "from_matrix",
-    "from_pytree",
-    "from_range_finder",
-    "full_spectrum",
-    "gradient",
-    "gradient_descent",
-    "growing",
-    "halko_bounds",
-    "interior",
-    "jacobian",
-    "kernel_spectrum",
-    "laplacian",
-    "lbfgs",
-    "load",
-    "memory_at_hand",
-    "natural_gradient",
-    "near_optimality",
-    "nested_sketch",
-    "partial",
-    "range_finder",
-    "rayleigh_ritz",
-    "redraw",
-    "residual_adaptive",
-    "resume",
-    "save",
-    "sketched",
-    "sketched_natural_gradient",
-    "sketched_spectrum",
-    "spectrum",
-    "spectrum_bytes",
-    "step_grid",
-    "survey",
-    "tangent_functions",
-    "train",
-    "train_seeds",
+    *(name for name, value in vars().items() if not name.startswith("_") and not inspect.ismodule(value)),
 ]
 
 
@@ -163,7 +73,5 @@ def __getattr__(name):
     if name in ("exercises", "explore"):
         return importlib.import_module(f"sketchlab.{name}")
     if name in _PLOTS:
-        from sketchlab import plots
-
-        return getattr(plots, name)
+        return getattr(importlib.import_module("sketchlab.plots"), name)
     raise AttributeError(f"module 'sketchlab' has no attribute {name!r}")

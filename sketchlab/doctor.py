@@ -6,28 +6,21 @@ import sys
 
 import jax
 
-from sketchlab.equations import PROBLEMS
-from sketchlab.optimizers import sketched_natural_gradient
-from sketchlab.training import train
+import sketchlab as sl
 
 PACKAGES = "sketchlab jax jaxlib numpy scipy optax matplotlib jupyterlab ipywidgets plotly anywidget".split()
 
 
 def examine() -> dict:
     """Return what is installed and how a trial run went; ``problems_found`` lists what is wrong."""
-    report = {"python": sys.version.split()[0]}
-    problems = []
-    for name in PACKAGES:
-        try:
-            report[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            report[name] = None
-            problems.append(f'{name} is not installed: run pip install "sketchlab[lab]"')
+    installed = {found.name: found.version for found in importlib.metadata.distributions()}
+    report = {"python": sys.version.split()[0]} | {name: installed.get(name) for name in PACKAGES}
+    problems = [f'{name} is not installed: run pip install "sketchlab[lab]"' for name in PACKAGES if name not in installed]
     report["devices"] = [f"{device.platform}: {device.device_kind}" for device in jax.devices()]
     report["cores"] = os.cpu_count()
     # The shortest proof that double precision, the linear algebra and the loop work: a small problem solved.
-    problem = PROBLEMS["poisson_1d"]()
-    run = train(problem, problem.network(8, 1), sketched_natural_gradient(20), steps=30, points=60, progress=False)
+    problem = sl.PROBLEMS["poisson_1d"]()
+    run = sl.train(problem, problem.network(8, 1), sl.sketched_natural_gradient(20), steps=30, points=60, progress=False)
     report["trial_error"] = float(run.history.relative_error[-1])
     if not report["trial_error"] < 1e-2:
         problems.append(f"a trial run ended with a relative error of {report['trial_error']:.1e}, expected below 1e-2")

@@ -52,6 +52,12 @@ class Record(NamedTuple):
     sketch_error: float
 
 
+#: Types of what has one number or truth value for each step; of eigenvalues there are several.
+COLUMNS = {
+    name: bool if kind is bool else float for name, kind in Record.__annotations__.items() if name not in ("step", "eigenvalues")
+}
+
+
 @dataclass(frozen=True)
 class History:
     """What happened, an entry for each step.
@@ -95,40 +101,24 @@ class History:
     @classmethod
     def from_records(cls, records: Sequence[Record], *, has_solution: bool) -> "History":
         """Turn records into arrays."""
-
-        def column(name, dtype=float):
-            return np.array([getattr(record, name) for record in records], dtype)
-
-        return cls(
-            loss=column("loss"),
-            relative_error=column("relative_error") if has_solution else None,
-            damping=column("damping"),
-            step_norm=column("step_norm"),
-            accepted=column("accepted", bool),
-            finite=column("finite", bool),
-            seconds=column("seconds"),
-            eigenvalues=_stack([record.eigenvalues for record in records]),
-            rank=np.array([len(record.eigenvalues) for record in records], int),
-            sketch_error=column("sketch_error"),
-        )
+        columns: dict[str, Any] = {
+            name: np.array([getattr(record, name) for record in records], kind) for name, kind in COLUMNS.items()
+        }
+        rank = np.array([len(record.eigenvalues) for record in records], int)
+        eigenvalues = np.full((len(records), rank.max(initial=0)), np.nan)
+        for row, record in zip(eigenvalues, records, strict=True):
+            row[: len(record.eigenvalues)] = record.eigenvalues
+        if not has_solution:
+            columns["relative_error"] = None
+        return cls(**columns, eigenvalues=eigenvalues, rank=rank)
 
     def records(self) -> list[Record]:
         """Turn the arrays back into records."""
-        errors = [None] * len(self) if self.relative_error is None else self.relative_error.tolist()
+        columns: dict[str, Any] = {name: column.tolist() for name in COLUMNS if (column := getattr(self, name)) is not None}
+        columns = {"relative_error": [None] * len(self)} | columns
         return [
-            Record(
-                step=i + 1,
-                loss=float(self.loss[i]),
-                relative_error=errors[i],
-                damping=float(self.damping[i]),
-                step_norm=float(self.step_norm[i]),
-                accepted=bool(self.accepted[i]),
-                finite=bool(self.finite[i]),
-                seconds=float(self.seconds[i]),
-                eigenvalues=self.eigenvalues[i, : self.rank[i]],
-                sketch_error=float(self.sketch_error[i]),
-            )
-            for i in range(len(self))
+            Record(i + 1, eigenvalues=self.eigenvalues[i, :rank], **{name: column[i] for name, column in columns.items()})
+            for i, rank in enumerate(self.rank)
         ]
 
 
@@ -190,11 +180,3 @@ class Run:
     def advice(self) -> str:
         """Why the run ended, and what to do about it."""
         return f"{len(self.history)} steps: {STOP_REASONS[self.stop_reason]}."
-
-
-def _stack(spectra):
-    """Stack arrays of different lengths, filled up with NaN: (n, m)."""
-    stacked = np.full((len(spectra), max(map(len, spectra), default=0)), np.nan)
-    for row, spectrum in zip(stacked, spectra, strict=True):
-        row[: len(spectrum)] = spectrum
-    return stacked

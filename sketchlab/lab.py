@@ -15,20 +15,16 @@ START = "00_start_here.ipynb"
 
 def open_lab(options: Sequence[str]) -> int:
     """Open the notebooks in JupyterLab, with options for it; return its exit status."""
-    if importlib.util.find_spec("jupyterlab") is None:
-        raise InputError('JupyterLab is not installed: run pip install "sketchlab[lab]".')
     # In a container one often is root, and Jupyter asks to be told that this is meant.
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    return _become("jupyterlab", str(notebooks() / START), *root, *options)
+    return _become("jupyterlab", "lab", *root, *options)
 
 
 def serve_app(options: Sequence[str]) -> int:
     """Serve the start notebook as a page by Voila, with options for it; return its exit status."""
-    if importlib.util.find_spec("voila") is None:
-        raise InputError('Voila is not installed: run pip install "sketchlab[app]".')
     # A kernel whose page has gone is ended after a while, for Voila's own way to end it is refused by current servers.
     cull = ["--MappingKernelManager.cull_interval=30", "--MappingKernelManager.cull_idle_timeout=120"]
-    return _become("voila", str(notebooks() / START), *cull, "--show_tracebacks=True", "--progressive_rendering=True", *options)
+    return _become("voila", "app", *cull, "--show_tracebacks=True", "--progressive_rendering=True", *options)
 
 
 def notebooks() -> Path:
@@ -43,9 +39,11 @@ def notebooks() -> Path:
     return copy
 
 
-def _become(module, *arguments):
-    """Run a module in place of this process, so that signals reach it and nothing but it has to be ended."""
-    command = [sys.executable, "-m", module, *arguments]
+def _become(module, extra, *arguments):
+    """Run a module on the start notebook in place of this process, so that signals reach it and nothing else has to be ended."""
+    if importlib.util.find_spec(module) is None:
+        raise InputError(f'{module} is not installed: run pip install "sketchlab[{extra}]".')
+    command = [sys.executable, "-m", module, str(notebooks() / START), *arguments]
     if os.name == "posix":
         os.execv(command[0], command)
     return subprocess.run(command, check=False).returncode

@@ -10,6 +10,8 @@ import jax
 import psutil
 from threadpoolctl import ThreadpoolController
 
+from sketchlab.validation import InputError
+
 #: Where Linux keeps the memory limit of a container and what it uses.
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -37,6 +39,13 @@ def memory_at_hand() -> int:
     if statistics:
         return statistics["bytes_limit"] - statistics["bytes_in_use"]
     return min(psutil.virtual_memory().available, _left_to_the_container())
+
+
+def check_memory(what: str, needed: int, way_out: str) -> None:
+    """Raise `InputError` if something needs more bytes than may be used of the memory at hand, before they are allocated."""
+    memory = memory_at_hand()
+    if needed > FIT * memory:
+        raise InputError(f"{what} takes about {needed / 2**30:.3g} GiB, {memory / 2**30:.3g} GiB are at hand: {way_out}")
 
 
 def _left_to_the_container():

@@ -110,8 +110,8 @@ def network_from_settings(settings: dict | None):
     """Make a network from its settings, the inverse of ``network.settings``; `InputError` where they do not say enough."""
     if settings is None:
         raise InputError(
-            "this network cannot be made again from a file, because it holds functions or is not in sl.NETWORKS: "
-            "give the network itself, as in load(file, network=…)."
+            "a network of your own holds functions or is not in sl.NETWORKS: give the network itself, as in "
+            "load(file, network=…)."
         )
     arguments = dict(settings)
     make = NETWORKS[arguments.pop("name", None)]
@@ -193,25 +193,6 @@ class MLP:
         draws = max(SHORTEST_DRAW, 4 ** math.ceil(math.log(longest, 4)))
         return _scale_and_join(self, [jax.random.normal(layer_key, (draws,), dtype) for layer_key in keys])
 
-    def steepen(self, theta: jax.Array, scale: float) -> jax.Array:
-        """Multiply the weights and biases of the hidden layers by `scale`: every σ(z) becomes σ(scale z)."""
-        rows, columns = self.layers[-1]
-        hidden = self.size - rows * (columns + 1)
-        # A product with a NumPy array needs no compilation; updating a slice would take 0.05 s to compile.
-        return theta * np.where(np.arange(self.size) < hidden, scale, 1).astype(theta.dtype)
-
-    def embed(self, theta: jax.Array, wider: "MLP") -> np.ndarray:
-        """Return the parameters with which a wider network is the same function: the added weights and biases are zero.
-
-        Embedding a direction v in the parameters keeps its tangent function ∂u/∂θ · v, too.
-        """
-        pieces, rest = [], np.asarray(theta)
-        for (rows, columns), (more_rows, more_columns) in zip(self.layers, wider.layers, strict=True):
-            weights, biases, rest = np.split(rest, [rows * columns, rows * (columns + 1)])
-            padding = (0, more_rows - rows), (0, more_columns - columns)
-            pieces += [np.pad(weights.reshape(rows, columns), padding).ravel(), np.pad(biases, padding[0])]
-        return np.concatenate(pieces)
-
     def unflatten(self, theta: jax.Array) -> list[tuple[jax.Array, jax.Array]]:
         """Cut `theta` (P,) into a (weights, biases) pair for each layer, of shapes (outputs, inputs) and (outputs,)."""
         lengths = [length for rows, columns in self.layers for length in (rows * columns, rows)]
@@ -223,9 +204,7 @@ class MLP:
             for weights, biases, shape in zip(pieces[::2], pieces[1::2], self.layers, strict=True)
         ]
 
-    def apply(self, theta: jax.Array, x: jax.Array) -> jax.Array:
-        """Evaluate u at one point: `theta` (P,), `x` (dim,) -> () or (outputs,)."""
-        return apply(self, theta, x)
+    apply = apply
 
     def evaluate(self, layers: list[tuple[jax.Array, jax.Array]], x: jax.Array) -> jax.Array:
         """Evaluate u at one point from parameters that `unflatten` has cut."""

@@ -20,24 +20,24 @@ compute the same, and whatever is compiled can be kept by them.
 """
 
 import hashlib
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from sketchlab.jacobians import Jacobian, RowBlocks, derivatives, from_column_blocks
 from sketchlab.networks import MLP, solve
 from sketchlab.problems import Problem
-from sketchlab.user_code import trace_residual
-from sketchlab.validation import InputError, check_integer
+from sketchlab.user_code import fingerprint, trace_residual
+from sketchlab.validation import InputError, check_integer, check_real
 
 Points = tuple[Any, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class LeastSquares:
     """A problem and a network, seen as r: R^P -> R^N for given collocation points.
 
@@ -78,12 +78,13 @@ class LeastSquares:
     ((20,), (20, 25))
     """
 
-    problem: Problem
+    problem: Problem = field(compare=False)
     network: MLP
     block: int | None = None
-    components: tuple[int, ...] = field(init=False, repr=False)
-    _traces: dict = field(init=False, repr=False)
-    _value: tuple = field(init=False, repr=False)
+    components: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    _traces: dict = field(init=False, repr=False, compare=False)
+    _fingerprints: tuple = field(init=False, repr=False)
+    _factors: tuple = field(init=False, repr=False)
 
     def __post_init__(self):
         if self.block is not None:
@@ -92,22 +93,18 @@ class LeastSquares:
             asked, given = getattr(self.problem, name), getattr(self.network, name)
             if asked != given:
                 raise InputError(f"problem {self.problem.name!r} has {name} = {asked}, but the network has {name} = {given}.")
+        object.__setattr__(self, "_traces", {})
         traces = self._trace(jnp.result_type(float))
-        object.__setattr__(self, "components", tuple(math.prod(trace.shape) for trace in traces))
-        object.__setattr__(self, "_traces", {jnp.result_type(float): traces})
-        fingerprints = tuple(trace.fingerprint for trace in traces)
-        object.__setattr__(self, "_value", (fingerprints, tuple(self._factors()), self.network, self.block))
-
-    def __eq__(self, other):
-        return isinstance(other, LeastSquares) and self._value == other._value
-
-    def __hash__(self):
-        return hash(self._value)
+        object.__setattr__(self, "components", tuple(trace.out_avals[0].size for trace in traces))
+        object.__setattr__(self, "_fingerprints", tuple(map(fingerprint, traces)))
+        # Weight times measure of each condition.
+        pairs = zip(self.problem.conditions, self.problem.regions, strict=True)
+        object.__setattr__(self, "_factors", tuple(float(condition.weight * region.measure) for condition, region in pairs))
 
     @property
     def digest(self) -> str:
         """A short name of what residuals and network compute: equal ones have the same, in the same version of JAX."""
-        return hashlib.sha256(repr(self._value[0]).encode()).hexdigest()[:16]
+        return hashlib.sha256(repr(self._fingerprints).encode()).hexdigest()[:16]
 
     def solution(self, theta: jax.Array, x: jax.Array) -> jax.Array:
         """Evaluate the network at many points: `theta` (P,), `x` (n, d) -> (n,) or (n, outputs)."""
@@ -182,13 +179,9 @@ class LeastSquares:
 
         The residual maps the network's parameters as `unflatten` cuts them and a point (d,) to (m,).
         """
-        for index, (factor, x) in enumerate(zip(self._factors(), points, strict=True)):
+        for index, (factor, x) in enumerate(zip(self._factors, points, strict=True)):
             pointwise, scale = self._pointwise(index), (factor / x.shape[0]) ** 0.5
             yield (lambda parameters, y, f=pointwise, c=scale: c * jnp.atleast_1d(f(parameters, y))), x
-
-    def _factors(self):
-        """List weight times measure of each condition."""
-        return [float(c.weight * region.measure) for c, region in zip(self.problem.conditions, self.problem.regions, strict=True)]
 
     def _pointwise(self, index):
         """Return the residual of a condition at one point, from parameters that the network has cut: its trace."""
@@ -196,11 +189,40 @@ class LeastSquares:
         def residual(parameters, x):
             leaves = jax.tree.leaves(parameters)
             dtype = leaves[0].dtype
-            if dtype not in self._traces:
-                self._traces[dtype] = self._trace(dtype)
-            return jaxpr_as_fun(self._traces[dtype][index].jaxpr)(*leaves, x.astype(dtype))[0]
+            return jaxpr_as_fun(self._trace(dtype)[index])(*leaves, x.astype(dtype))[0]
 
         return residual
 
     def _trace(self, dtype):
-        return [trace_residual(self.problem, index, self.network, dtype) for index in range(len(self.problem.conditions))]
+        if dtype not in self._traces:
+            conditions = range(len(self.problem.conditions))
+            self._traces[dtype] = [trace_residual(self.problem, index, self.network, dtype) for index in conditions]
+        return self._traces[dtype]
+
+
+def weighed(boundary_weight: float | str | None, least_squares: LeastSquares, theta: jax.Array, points: Points) -> LeastSquares:
+    """Put another weight on every condition on a boundary, or weights that balance traces of G; None leaves all as it is.
+
+    Raises
+    ------
+    InputError
+        For a weight that is none, and where a part of G has no trace to balance.
+    """
+    if boundary_weight is None:
+        return least_squares
+    problem = least_squares.problem
+    inside = np.array([region.codimension == 0 for region in problem.regions])
+    weights = np.array([condition.weight for condition in problem.conditions])
+    if boundary_weight == "balance":
+        traces = np.asarray(jax.jit(least_squares.traces)(theta, points))
+        on_boundary = weights * traces[inside].sum() / np.where(traces > 0, traces, np.nan)
+        if not np.all((0 < on_boundary) & (on_boundary < np.inf) | inside):
+            raise InputError(
+                f"boundary_weight = 'balance', but at the first parameters the conditions of {problem.name!r} have parts of G "
+                f"with the traces {traces.tolist()}: give the weight as a number."
+            )
+    elif isinstance(boundary_weight, str):
+        raise InputError(f"boundary_weight = {boundary_weight!r} is neither a number above 0 nor 'balance'.")
+    else:
+        on_boundary = check_real("boundary_weight", boundary_weight, 0, np.inf, open_low=True, open_high=True)
+    return replace(least_squares, problem=problem.reweighted(np.where(inside, weights, on_boundary).tolist()))

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from sketchlab.domains import Sampler, uniform
-from sketchlab.memory import FIT, largest_rank, memory_at_hand
+from sketchlab.memory import check_memory, largest_rank
 from sketchlab.networks import MLP, check_network
 from sketchlab.problems import Problem
 from sketchlab.residuals import LeastSquares, Points
@@ -67,7 +67,9 @@ class Setup:
         object.__setattr__(self, "seed", check_integer("seed", self.seed, 0, 2**32 - 1))
         check_dtype(self.dtype)
         check_network(self.network)
-        _check_size(self.parameters, jnp.dtype(self.dtype).itemsize)
+        # Before anything is compiled for a network that is larger than any method can work with here.
+        needed = VECTORS * self.parameters * jnp.dtype(self.dtype).itemsize
+        check_memory(f"a network of P = {self.parameters:,} parameters", needed, "take a smaller one.")
         check_solution(self.problem)
         # Traced now: what is wrong with a residual is said before anything is drawn or compiled.
         object.__setattr__(self, "least_squares", LeastSquares(self.problem, self.network))
@@ -83,10 +85,9 @@ class Setup:
         """Largest rank of a sketch that N, P and the memory at hand allow; 0 if none fits."""
         return largest_rank(self.rows, self.parameters, itemsize=jnp.dtype(self.dtype).itemsize)
 
-    def keys(self, seed: int | None = None) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def keys(self, seed: int | None = None) -> tuple[jax.Array, ...]:
         """Return the random keys of a seed: for parameters, for an optimizer's first state or a sketch, and for steps."""
-        first, state, steps = jax.random.split(jax.random.key(self.seed if seed is None else seed), 3)
-        return first, state, steps
+        return tuple(jax.random.split(jax.random.key(self.seed if seed is None else seed), 3))
 
     def draw(self, seed: int | None = None) -> Points:
         """Draw the collocation points, (n_c, d) for each condition."""
@@ -103,16 +104,6 @@ class Setup:
         if theta.shape != (self.parameters,):
             raise InputError(f"theta has shape {theta.shape}, but the network has P = {self.parameters} parameters.")
         return theta
-
-
-def _check_size(parameters, itemsize):
-    """Raise `InputError` if a network is larger than any method can work with here, before anything is compiled for it."""
-    needed, memory = VECTORS * parameters * itemsize, memory_at_hand()
-    if needed > FIT * memory:
-        raise InputError(
-            f"a network of P = {parameters:,} parameters takes {needed / 2**30:.3g} GiB or more, {memory / 2**30:.3g} GiB are at "
-            "hand: take a smaller one."
-        )
 
 
 def as_arrays(points, dtype) -> Points:

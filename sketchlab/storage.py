@@ -11,6 +11,7 @@ import json
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -24,7 +25,7 @@ from sketchlab.problems import Problem
 from sketchlab.residuals import LeastSquares
 from sketchlab.setup import check_dtype
 from sketchlab.strategies import written
-from sketchlab.validation import InputError
+from sketchlab.validation import InputError, check_instance
 
 #: Version of the format; files of sketchlab 0.1 have none.
 FORMAT = 2
@@ -42,8 +43,8 @@ def save(run: Run, path) -> None:
         "format": FORMAT,
         "versions": _versions(),
         "problem": _describe_problem(run.problem),
-        "network": _described(lambda: getattr(run.network, "settings", None)) or {"own": type(run.network).__name__},
-        "optimizer": run.optimizer and (_described(lambda: written(run.optimizer)) or {"own": run.optimizer.name}),
+        "network": _described(getattr(run.network, "settings", None)),
+        "optimizer": _described(written(run.optimizer)),
         "stop_reason": run.stop_reason,
         "resumable": run.state is not None,
         "settings": run.settings,
@@ -71,26 +72,27 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
     """
     try:
         with open(Path(path).expanduser(), "rb") as file, np.load(file) as stored:
-            arrays = dict(stored)
+            arrays: dict[str, Any] = dict(stored)
         saved = json.loads(str(arrays.pop("json")))
+        if "format" not in saved:
+            saved = _of_first_format(saved)
         theta = arrays.pop("theta")
         state, points = _numbered(arrays, "state"), _numbered(arrays, "points")
-        history = History(arrays.pop("loss"), arrays.pop("relative_error", None), **arrays)
-        described, stop_reason, settings = saved["problem"], saved["stop_reason"], saved["settings"]
-        kept_network = saved["network"]
+        arrays.setdefault("relative_error", None)
+        history = History(**arrays)
+        described, settings, stop_reason = saved["problem"], saved["settings"], saved["stop_reason"]
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"cannot read {str(path)!r} as a run: {error}. Give a file that sketchlab.save wrote.") from error
     check_dtype(theta.dtype.name)
-    if "format" not in saved:
-        described = {"name": described, "origin": [described, {}], "weights": settings["weights"], "format": 1}
-        kept_network = {"name": "mlp"} | kept_network
     problem = _problem(described, problem)
-    network = _network(kept_network, network, theta)
-    optimizer = _optimizer(saved.get("optimizer"), optimizer)
-    position = (state, points) if saved.get("resumable") else (None, None)
+    network = network_from_settings(saved["network"]) if network is None else network
+    if network.size != len(theta):
+        raise InputError(f"the network has {network.size} parameters, the run {len(theta)}: give the network that was saved.")
+    if optimizer is None and saved["optimizer"] is not None:
+        optimizer = optimizer_from_settings(saved["optimizer"])
+    position = (state, points) if saved["resumable"] else (None, None)
     run = Run(problem, network, theta, history, stop_reason, settings, optimizer, *position)
-    digest = settings.get("residuals") if saved.get("versions") == _versions() else None
-    if digest is not None and digest != LeastSquares(problem, network).digest:
+    if saved["versions"] == _versions() and settings.get("residuals") not in (None, LeastSquares(problem, network).digest):
         raise InputError(
             f"{str(path)!r} holds a run of another {described['name']!r}: its residuals or its network compute something else. "
             "Give those that were saved, load(file, problem, network)."
@@ -114,11 +116,11 @@ def _versions():
     return versions | {"64 bit": jax.config.read("jax_enable_x64")}
 
 
-def _described(describe):
-    """Return a description that JSON can hold, or None for what is somebody's own."""
+def _described(value):
+    """Return what JSON makes of a value, or None for what it cannot hold, as it is somebody's own."""
     try:
-        return json.loads(json.dumps(describe()))
-    except (InputError, TypeError, ValueError, AttributeError):
+        return json.loads(json.dumps(value))
+    except (TypeError, ValueError):
         return None
 
 
@@ -130,11 +132,24 @@ def _as_text(value):
 def _describe_problem(problem):
     return {
         "name": problem.name,
-        "origin": _described(lambda: problem.origin and list(problem.origin)),
+        "origin": _described(problem.origin),
         "weights": [condition.weight for condition in problem.conditions],
         "regions": problem.names,
         "dim": problem.dim,
         "outputs": problem.outputs,
+    }
+
+
+def _of_first_format(saved):
+    """Describe a run of sketchlab 0.1, which did not say with which arguments its problem was made."""
+    name = saved["problem"]
+    arguments = None if name in PROBLEMS and inspect.signature(PROBLEMS[name]).parameters else {}
+    return saved | {
+        "problem": {"name": name, "origin": [name, arguments], "weights": saved["settings"]["weights"]},
+        "network": {"name": "mlp"} | saved["network"],
+        "optimizer": None,
+        "resumable": False,
+        "versions": None,
     }
 
 
@@ -143,47 +158,24 @@ def _numbered(arrays, name):
     return tuple(arrays.pop(f"{name}_{i}") for i in range(sum(key.startswith(f"{name}_") for key in list(arrays))))
 
 
-def _problem(described, given):
-    name, origin = described["name"], described["origin"]
-    if given is not None and not isinstance(given, Problem):
-        raise InputError(f"problem = {given!r} is no Problem: give the one that the run was trained on.")
+def _problem(described, given) -> Problem:
+    """Return the problem of a run, with its weights: that which is given, if it is the same, or one from the catalogue."""
+    name, (maker, arguments) = described["name"], described["origin"] or (None, None)
     if given is None:
-        if origin is None or origin[0] not in PROBLEMS:
+        if maker not in PROBLEMS:
             raise InputError(f"the run is of a problem of your own, {name!r}: give it, load(file, problem).")
-        if described.get("format") == 1 and _takes_arguments(PROBLEMS[origin[0]]):
+        if arguments is None:
             raise InputError(
                 f"the file does not say with which arguments {name!r} was made, as it was written by sketchlab 0.1: give the "
                 "problem, load(file, problem)."
             )
-        given = PROBLEMS[origin[0]](**origin[1])
-    weights = described["weights"]
-    same = given.name == name and len(weights) == len(given.conditions)
-    for key, value in (("dim", given.dim), ("outputs", given.outputs), ("regions", given.names)):
-        same = same and described.get(key, value) == value
-    if "format" not in described and given.origin is not None and origin is not None:
-        same = same and _described(lambda: given.origin and list(given.origin)) == origin
-    if not same:
-        made = "" if origin is None else f", made with {origin[1]}"
+        given = PROBLEMS[maker](**arguments)
+    found = _describe_problem(check_instance("problem", given, Problem, "the one that the run was trained on"))
+    compared = described.keys() - {"weights"}
+    # A problem of the catalogue may have been written anew.
+    if arguments is None or found["origin"] is None:
+        compared -= {"origin"}
+    if any(found[key] != described[key] for key in compared):
+        made = "" if arguments is None else f", made with {arguments}"
         raise InputError(f"the run is of {name!r}{made}, not of {given.name!r} as given: give the problem that was saved.")
-    return given.reweighted(weights)
-
-
-def _takes_arguments(factory):
-    return bool(inspect.signature(factory).parameters)
-
-
-def _network(described, given, theta):
-    if given is None:
-        if "own" in described:
-            raise InputError(f"the run has a network of your own, {described['own']!r}: give it, load(file, network=network).")
-        given = network_from_settings(described)
-    if given.size != len(theta):
-        raise InputError(f"the network has {given.size} parameters, the run {len(theta)}: give the network that was saved.")
-    return given
-
-
-def _optimizer(described, given):
-    if given is not None or described is None:
-        return given
-    # A run can be looked at without its optimizer.
-    return None if "own" in described else optimizer_from_settings(described)
+    return given.reweighted(described["weights"])

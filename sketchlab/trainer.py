@@ -6,30 +6,32 @@ Python is outside, so that pausing and Ctrl-C work. `sketchlab.training` has the
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
-from sketchlab.accuracy import relative_error
-from sketchlab.domains import SAMPLERS
+from sketchlab.domains import SAMPLERS, sobol
 from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.history import History, Record, Run
-from sketchlab.memory import FIT, block_for, bytes_of, compiler_options, memory_at_hand, one_blas_thread
+from sketchlab.memory import block_for, bytes_of, check_memory, compiler_options, memory_at_hand, one_blas_thread
+from sketchlab.networks import solve
 from sketchlab.optimizers import Optimizer, carried_over
 from sketchlab.problems import Problem
 from sketchlab.resampling import Resampling
-from sketchlab.residuals import LeastSquares, Points
+from sketchlab.residuals import LeastSquares, Points, weighed
 from sketchlab.setup import Setup, as_arrays
 from sketchlab.strategies import written
 from sketchlab.validation import InputError, check_instance, check_integer
-from sketchlab.weighting import weighed
 
 #: Steps in a row with a non-finite loss or J, after which training stops.
 PATIENCE = 5
+#: Points that a run is judged by, which it was not trained on.
+HELD_OUT = 4096
 #: Refused steps in a row, on the same points, after which training stops: by then the damping has grown to its largest.
 STALLED = 30
 
@@ -59,9 +61,7 @@ def _compiled_spectrum(least_squares):
     return jax.jit(lambda theta, points: full_spectrum(least_squares.dense(theta, points)))
 
 
-@functools.lru_cache(maxsize=8)
-def _compiled_sizes(least_squares):
-    return jax.jit(least_squares.residual_sizes)
+_residual_sizes = jax.jit(LeastSquares.residual_sizes, static_argnums=0)
 
 
 class Trainer:
@@ -84,6 +84,23 @@ class Trainer:
         Devices of one axis that share the points, and with them the rows of J.
     **options
         points, seed, dtype, sampler: see `Setup`.
+
+    Attributes
+    ----------
+    setup : Setup
+    problem : Problem
+        With the weights in use.
+    network, rows, optimizer, least_squares
+    theta : (P,)
+        Parameters reached; set them to go on from others.
+    points : tuple of (n_c, d)
+        Collocation points in use; set them to go on with your own.
+    state : pytree
+        What the optimizer remembers.
+    records : tuple of Record
+        Steps taken.
+    seconds : float
+        Time spent in them.
 
     Raises
     ------
@@ -111,89 +128,51 @@ class Trainer:
         **options,
     ):
         self.setup = Setup(problem, network, **options)
-        self.optimizer = check_instance("optimizer", optimizer, Optimizer, "one, as sl.sketched_natural_gradient() makes it")
+        self.optimizer = optimizer
         if resampling is not None:
             check_instance("resampling", resampling, Resampling, "one, as sl.redraw(10) makes it")
         self.resampling, self._boundary_weight = resampling, boundary_weight
-        # Axes of the kind that XLA shards by itself, whatever the given ones are.
-        self.mesh = None if mesh is None else jax.sharding.Mesh(mesh.devices, mesh.axis_names)
         self._first_theta = None if theta is None else self.setup.check_theta(theta)
-        self._block = _choose_block(block, self.setup)
+        rows, itemsize = self.setup.rows, jnp.dtype(self.setup.dtype).itemsize
+        if block is None:
+            self._block = block_for(rows, self.setup.parameters, itemsize, memory_at_hand())
+        else:
+            self._block = check_integer("block", block, 1, rows)
+        self._by_point = self._everywhere = None
+        if mesh is not None:
+            # Axes of the kind that XLA shards by itself, whatever the given ones are.
+            mesh = jax.sharding.Mesh(mesh.devices, mesh.axis_names)
+            self._by_point = NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
+            self._everywhere = NamedSharding(mesh, PartitionSpec())
         self.compile_seconds = 0.0
         self._executables: dict = {}
-        self._first_optimizer = optimizer
         self.relative_error = relative_error(self.setup)
         self.restart(self.setup.seed)
 
     def restart(self, seed: int) -> None:
-        """Forget all steps and begin anew from a seed's parameters and points, with what is compiled."""
+        """Forget all steps and begin anew from a seed's parameters and points, with the optimizer in use and what is compiled."""
         self.seed = check_integer("seed", seed, 0, 2**32 - 1)
         _, self._state_key, self.step_key = self.setup.keys(seed)
-        points = self._placed(self.setup.draw(seed))
         theta = self.setup.theta(seed) if self._first_theta is None else self._first_theta
+        points = self._placed(self.setup.draw(seed))
         least_squares = self.setup.least_squares
         # Making another one traces all residuals again.
         if self._block is not None:
             least_squares = replace(least_squares, block=self._block)
-        problem = weighed(self._boundary_weight, least_squares, theta, points)
-        self.least_squares = least_squares if problem is least_squares.problem else replace(least_squares, problem=problem)
-        self.optimizer, self._switched_after = self._first_optimizer, 0
-        self.reached = Reached(self._replicated(theta), None, points, (), 0.0)
-        self.reached = self.reached._replace(state=self._first_state())
+        self.least_squares = weighed(self._boundary_weight, least_squares, theta, points)
+        self.reached = Reached(jax.device_put(theta, self._everywhere), None, points, (), 0.0)
+        self._put(state=self._first_state(self.optimizer))
+        self._switched_after = 0
         self._compile()
 
-    @property
-    def problem(self) -> Problem:
-        """The problem, with the weights in use."""
-        return self.least_squares.problem
-
-    @property
-    def network(self):
-        """The network."""
-        return self.setup.network
-
-    @property
-    def dtype(self):
-        """Type of the numbers."""
-        return jnp.dtype(self.setup.dtype)
-
-    @property
-    def rows(self) -> int:
-        """N, residual rows."""
-        return self.setup.rows
-
-    @property
-    def theta(self) -> jax.Array:
-        """Parameters reached, (P,); set them to go on from others."""
-        return self.reached.theta
-
-    @theta.setter
-    def theta(self, theta):
-        self.reached = self.reached._replace(theta=theta)
-
-    @property
-    def state(self):
-        """What the optimizer remembers."""
-        return self.reached.state
-
-    @property
-    def points(self) -> Points:
-        """Collocation points in use, (n_c, d) for each condition; set them to go on with your own."""
-        return self.reached.points
-
-    @points.setter
-    def points(self, points):
-        self.reached = self.reached._replace(points=tuple(points))
-
-    @property
-    def records(self) -> tuple[Record, ...]:
-        """Steps taken."""
-        return self.reached.records
-
-    @property
-    def seconds(self) -> float:
-        """Time spent in steps."""
-        return self.reached.seconds
+    problem = property(lambda self: self.least_squares.problem)
+    network = property(lambda self: self.setup.network)
+    rows = property(lambda self: self.setup.rows)
+    theta = property(lambda self: self.reached.theta, lambda self, theta: self._put(theta=theta))
+    points = property(lambda self: self.reached.points, lambda self, points: self._put(points=tuple(points)))
+    state = property(lambda self: self.reached.state)
+    records = property(lambda self: self.reached.records)
+    seconds = property(lambda self: self.reached.seconds)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -203,31 +182,28 @@ class Trainer:
             "optimizer": self.optimizer.name,
             "optimizer_settings": {name: written(value) for name, value in self.optimizer.settings.items()},
             "points": sum(len(x) for x in self.points),
+            "points_asked": np.asarray(self.setup.points).tolist(),
             "rows": self.rows,
             "residuals": self.least_squares.digest,
             "seed": self.seed,
-            "dtype": self.dtype.name,
+            "dtype": self.setup.dtype,
             "device": "cpu" if device.platform == "cpu" else device.device_kind,
             "weights": [condition.weight for condition in self.problem.conditions],
-            "resampling": None if self.resampling is None else {"name": self.resampling.name} | self.resampling.settings,
+            "sampler": next((name for name, sampler in SAMPLERS.items() if sampler is self.setup.sampler), "own"),
+            "resampling": written(self.resampling),
             "block": self._block,
             "compilations": len(self._executables),
             "compile_seconds": self.compile_seconds,
-            "asked": {
-                "points": np.asarray(self.setup.points).tolist(),
-                "sampler": {"name": next((name for name, one in SAMPLERS.items() if one is self.setup.sampler), "own")},
-                "resampling": self.resampling and {"name": self.resampling.name, "settings": dict(self.resampling.settings)},
-            },
         }
 
     def step(self) -> Record:
         """Take one step and return its record."""
         number = len(self.records) + 1
-        step = self._compile()
+        step, _ = self._compile()
         theta, state, points, records, seconds = self.reached
         start = time.perf_counter()
         if self.resampling is not None and number > 1 and (number - 1) % self.resampling.period == 0:
-            points = self._placed(self._resample(number))
+            points = self._resampled(self.resampling, number)
         key = jax.random.fold_in(self.step_key, number)
         with one_blas_thread():
             theta, state, info = jax.block_until_ready(step(theta, state, points, key))
@@ -235,7 +211,9 @@ class Trainer:
             # The step splits its key; folding in a number beyond those of steps gives one that it does not use.
             state = self.optimizer.adapt(state, info, key=jax.random.fold_in(self._state_key, number))
         seconds += time.perf_counter() - start
-        record = as_record(info, number, None if self.relative_error is None else self.relative_error(theta), seconds)
+        reported: dict[str, Any] = {name: np.asarray(value) for name, value in info._asdict().items()}
+        numbers = {name: value.item() for name, value in reported.items() if value.ndim == 0}
+        record = Record(number, relative_error=self.relative_error(theta), seconds=seconds, **(reported | numbers))
         self.reached = Reached(theta, state, points, (*records, record), seconds)
         return record
 
@@ -245,57 +223,49 @@ class Trainer:
         What its state has in common with the old one is kept, see `sketchlab.optimizers.carried_over`. A first step with it
         compiles; one that was in use before is not compiled again.
         """
-        check_instance("optimizer", optimizer, Optimizer, "one, as sl.sketched_natural_gradient() makes it")
-        former, self.optimizer = self.optimizer, optimizer
-        try:
-            first = self._first_state()
-        except InputError:
-            self.optimizer = former
-            raise
-        self.reached = self.reached._replace(state=carried_over(former, self.state, optimizer, first))
-        self._switched_after = len(self.records)
+        first = self._first_state(optimizer)
+        self._put(state=carried_over(self.optimizer, self.state, optimizer, first))
+        self.optimizer, self._switched_after = optimizer, len(self.records)
 
     def go_on_from(self, run: Run) -> None:
         """Take the place that a run had reached: its parameters, optimizer's state, points and records."""
-        if run.state is None:
-            raise InputError("the run does not say what its optimizer remembers: it cannot go on.")
-        state = jax.tree.unflatten(jax.tree.structure(self.state), [jnp.asarray(leaf) for leaf in run.state])
-        points = self._placed(as_arrays(run.points, self.dtype))
+        leaves, structure = map(jnp.asarray, run.state or ()), jax.tree.structure(self.state)
+        theta, state = jax.device_put((jnp.asarray(run.theta), structure.unflatten(leaves)), self._everywhere)
         records = tuple(run.history.records())
-        theta = self._replicated(jnp.asarray(run.theta))
-        self.reached = Reached(theta, self._replicated(state), points, records, records[-1].seconds if records else 0.0)
+        points = self._placed(as_arrays(run.points or (), self.setup.dtype))
+        self.reached = Reached(theta, state, points, records, records[-1].seconds if records else 0.0)
 
     @property
     def step_bytes(self) -> int:
         """Memory that a step allocates, by the compiler's account (`sketchlab.memory.bytes_of`)."""
-        self._compile()
-        return bytes_of(self._executables[self._signature()])
+        return bytes_of(self._compile()[1])
 
     def check_memory(self) -> None:
         """Raise `InputError` if a step needs more memory than is at hand, before it is taken."""
-        needed, memory = self.step_bytes, memory_at_hand()
-        if needed > FIT * memory:
-            raise InputError(
-                f"a step of {self.optimizer.name!r} with P = {self.network.size:,} and N = {self.rows:,} takes about "
-                f"{needed / 2**30:.3g} GiB, {memory / 2**30:.3g} GiB are at hand: take a smaller network, fewer points, or a "
-                "sketch of lower rank."
-            )
+        step = f"a step of {self.optimizer.name!r} with P = {self.network.size:,} and N = {self.rows:,}"
+        check_memory(step, self.step_bytes, "take a smaller network, fewer points, or a sketch of lower rank.")
 
     @property
     def ended(self) -> str | None:
         """The stop reason, an entry of `STOP_REASONS`, where going on makes no sense; else None."""
         # Another optimizer, or points that are drawn anew, may help: they get their chance.
-        return why_ended(
-            self.records[self._switched_after :], STALLED + (0 if self.resampling is None else self.resampling.period)
-        )
+        records = self.records[self._switched_after :]
+        stalled = STALLED + (0 if self.resampling is None else self.resampling.period)
+        if records and records[-1].loss == 0:
+            return "solved"
+        if len(records) >= PATIENCE and not any(record.finite for record in records[-PATIENCE:]):
+            return "non-finite"
+        if len(records) >= stalled and not any(record.accepted for record in records[-stalled:]):
+            return "stalled"
+        return None
 
     def spectrum(self) -> Spectrum:
         """Compute the full spectrum of J at the current parameters."""
         with one_blas_thread():
             return jax.block_until_ready(_compiled_spectrum(self.least_squares)(self.theta, self.points))
 
-    def run(self, stop_reason: str) -> Run:
-        """Return what was reached so far."""
+    def run(self, stop_reason: str, **limits) -> Run:
+        """Return what was reached so far; limits are those of `sketchlab.train` that `resume` shall keep to."""
         theta, state, points, records, _ = self.reached
         return Run(
             self.problem,
@@ -303,90 +273,75 @@ class Trainer:
             np.asarray(theta),
             History.from_records(records, has_solution=self.problem.solution is not None),
             stop_reason,
-            self.settings,
+            self.settings | {"limits": limits},
             self.optimizer,
             tuple(np.asarray(leaf) for leaf in jax.tree.leaves(state)),
             tuple(np.asarray(x) for x in points),
         )
 
-    def _first_state(self):
-        state = self.optimizer.init(self.least_squares, self.theta, self.points, key=self._state_key)
-        return self._replicated(state)
+    def _put(self, **values):
+        self.reached = self.reached._replace(**values)
 
-    def _signature(self):
-        return self.optimizer, self.least_squares, tuple(leaf.shape for leaf in jax.tree.leaves(self.state))
+    def _first_state(self, optimizer):
+        check_instance("optimizer", optimizer, Optimizer, "one, as sl.sketched_natural_gradient() makes it")
+        state = optimizer.init(self.least_squares, self.theta, self.points, key=self._state_key)
+        return jax.device_put(state, self._everywhere)
 
     def _compile(self):
-        """Return the step of the optimizer in use, compiled; what an equal trainer has compiled is there at once."""
+        """Return the step of the optimizer in use, which an equal trainer may have compiled already, and its executable."""
         step = compiled_step(self.optimizer, self.least_squares)
-        if self._signature() not in self._executables:
+        signature = step, *(leaf.shape for leaf in jax.tree.leaves(self.state))
+        if signature not in self._executables:
             start = time.perf_counter()
-            lowered = step.lower(self.theta, self.state, self.points, self.step_key)
-            self._executables[self._signature()] = lowered.compile()
+            self._executables[signature] = step.lower(self.theta, self.state, self.points, self.step_key).compile()
             self.compile_seconds += time.perf_counter() - start
-        return step
+        return step, self._executables[signature]
 
     def _placed(self, points):
         """Share the points out over the mesh, if there is one."""
-        if self.mesh is None:
-            return points
+        devices = 1 if self._by_point is None else self._by_point.num_devices
         for name, x in zip(self.setup.problem.names, points, strict=True):
-            if len(x) % self.mesh.size:
+            if len(x) % devices:
                 raise InputError(
-                    f"the {name} has {len(x)} points, which {self.mesh.size} devices cannot share evenly: give points as a list, "
-                    f"a multiple of {self.mesh.size} for each condition."
+                    f"the {name} has {len(x)} points, which {devices} devices cannot share evenly: give points as a list, a "
+                    f"multiple of {devices} for each condition."
                 )
-        sharding = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec(self.mesh.axis_names[0]))
-        return tuple(jax.device_put(x, sharding) for x in points)
+        return jax.device_put(points, self._by_point)
 
-    def _replicated(self, tree):
-        if self.mesh is None:
-            return tree
-        return jax.device_put(tree, jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec()))
-
-    def _resample(self, number):
-        assert self.resampling is not None
-        drawn = self.resampling.draw(
+    def _resampled(self, resampling, number):
+        drawn = resampling.draw(
             self.problem,
             self.setup.points,
-            lambda points: _compiled_sizes(self.least_squares)(self.theta, as_arrays(points, self.dtype)),
+            lambda points: _residual_sizes(self.least_squares, self.theta, as_arrays(points, self.setup.dtype)),
             seed=int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]),
             sampler=self.setup.sampler,
         )
-        return as_arrays(drawn, self.dtype)
+        return self._placed(as_arrays(drawn, self.setup.dtype))
 
 
-def why_ended(records: Sequence[Record], stalled: int = STALLED) -> str | None:
-    """Return the stop reason of a run that cannot go on, or None; it stalls after so many refused steps in a row."""
-    if not records:
-        return None
-    if records[-1].loss == 0:
-        return "solved"
-    if len(records) >= PATIENCE and not any(record.finite for record in records[-PATIENCE:]):
-        return "non-finite"
-    if len(records) >= stalled and not any(record.accepted for record in records[-stalled:]):
-        return "stalled"
-    return None
+def relative_error(setup: Setup) -> Callable[[jax.Array], float | None]:
+    """Return theta (P,) -> ‖u - u*‖ / ‖u*‖ in L2 on held-out points; of a problem without a known solution, theta -> None.
 
+    Where u* is zero everywhere, it is ‖u‖ alone. The points are quasi-random ones inside, always the same.
 
-def as_record(info, number: int, relative_error: float | None, seconds: float) -> Record:
-    """Turn what a step reports into a record of plain numbers."""
-    return Record(
-        step=number,
-        loss=float(info.loss),
-        relative_error=relative_error,
-        damping=float(info.damping),
-        step_norm=float(info.step_norm),
-        accepted=bool(info.accepted),
-        finite=bool(info.finite),
-        seconds=seconds,
-        eigenvalues=np.asarray(info.eigenvalues),
-        sketch_error=float(info.sketch_error),
-    )
+    Raises
+    ------
+    InputError
+        If the solution is non-finite somewhere: the place is named.
+    """
+    problem, evaluate = setup.problem, solve(setup.network)
+    if problem.solution is None:
+        return lambda theta: None
+    x = jnp.asarray(problem.domain.sample(HELD_OUT, seed=2**31, sampler=sobol), jnp.dtype(setup.dtype))
+    exact = np.asarray(jax.vmap(problem.solution)(x))
+    if not np.all(np.isfinite(exact)):
+        where = np.asarray(x)[np.argmin(np.isfinite(exact).reshape(len(x), -1).all(axis=1))]
+        raise InputError(f"the solution of {problem.name!r} is non-finite at x = {where.tolist()}: mend it, or leave it out.")
+    norm = float(np.linalg.norm(exact)) or float(np.sqrt(len(x)))
 
+    def error(theta):
+        # A run that diverges may overflow: its error is infinite, and its stop reason says the rest.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(np.linalg.norm(np.asarray(evaluate(theta, x)) - exact)) / norm
 
-def _choose_block(block, setup):
-    """Return the block that was asked for, if it is one, or that which the memory at hand suggests."""
-    if block is None:
-        return block_for(setup.rows, setup.parameters, jnp.dtype(setup.dtype).itemsize, memory_at_hand())
-    return check_integer("block", block, 1, setup.rows)
+    return error

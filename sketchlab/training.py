@@ -5,8 +5,6 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -72,24 +70,12 @@ def train(
     Exception
         That of a callback: what was reached is its attribute ``run``.
     """
-    limits = _checked_limits(steps, seconds, tolerance)
-    _check_loop(callbacks, checkpoint, every)
-    trainer = Trainer(problem, network, optimizer or sketched_natural_gradient(), **options)
-    return _drive(trainer, limits, callbacks, progress, checkpoint, every)
+    drive = _loop(steps, seconds, tolerance, callbacks, progress, checkpoint, every)
+    return drive(Trainer(problem, network, optimizer or sketched_natural_gradient(), **options))
 
 
 def train_seeds(
-    problem: Problem,
-    network,
-    optimizer: Optimizer | None = None,
-    *,
-    seeds: Sequence[int] = range(10),
-    steps: int = 100,
-    seconds: float | None = None,
-    tolerance: float | None = None,
-    callbacks: Sequence[Callable[[Trainer, Record], bool | None]] = (),
-    progress: bool = True,
-    **options,
+    problem: Problem, network, optimizer: Optimizer | None = None, *, seeds: Sequence[int] = range(10), **options
 ) -> list[Run]:
     """Train from several seeds, with one compilation for all: one seed proves nothing.
 
@@ -98,8 +84,8 @@ def train_seeds(
     problem, network, optimizer
     seeds : sequence of int
         Each has its own first parameters, points and random matrices.
-    steps, seconds, tolerance, callbacks, progress, **options
-        As in `train`, for each seed.
+    **options
+        As in `train`, for each seed; there is no checkpoint.
 
     Returns
     -------
@@ -118,32 +104,18 @@ def train_seeds(
     >>> [len(run.history) for run in runs]
     [5, 5, 5]
     """
-    limits = _checked_limits(steps, seconds, tolerance)
-    _check_loop(callbacks, None, 1)
+    drive = _loop(**_of_the_loop(options))
     if not len(seeds):
         raise InputError(f"seeds = {seeds!r} is empty: give at least one.")
     trainer = Trainer(problem, network, optimizer or sketched_natural_gradient(), seed=seeds[0], **options)
     runs = []
     for seed in seeds:
         trainer.restart(seed)
-        runs.append(_drive(trainer, limits, callbacks, progress, None, 1))
+        runs.append(drive(trainer))
     return runs
 
 
-def resume(
-    path,
-    problem: Problem | None = None,
-    network=None,
-    optimizer: Optimizer | None = None,
-    *,
-    steps: int | None = None,
-    seconds: float | None = None,
-    tolerance: float | None = None,
-    callbacks: Sequence[Callable[[Trainer, Record], bool | None]] = (),
-    progress: bool = True,
-    every: int = 10,
-    **options,
-) -> Run:
+def resume(path, problem: Problem | None = None, network=None, optimizer: Optimizer | None = None, **options) -> Run:
     """Go on with a run from a file that `save` or ``train(…, checkpoint=…)`` wrote, as if it had not been interrupted.
 
     A run that was split in this way equals the unsplit one bit for bit, on the same machine and versions. The file is written
@@ -156,12 +128,12 @@ def resume(
         Needed where they are your own, see `load`.
     steps : int, optional
         Steps in all, those taken before included; as many as were asked for at first by default.
-    seconds, tolerance
+    seconds, tolerance : optional
         As in `train`; what was asked for at first by default.
-    callbacks, progress, every
+    callbacks, progress, every : optional
         As in `train`.
-    **options
-        sampler, resampling: needed where they are your own.
+    sampler, resampling : optional
+        Needed where they are your own.
 
     Raises
     ------
@@ -169,113 +141,101 @@ def resume(
         If the file does not say enough, or the run has taken its steps already.
     """
     run = load(path, problem, network, optimizer)
-    _check_loop(callbacks, path, every)
-    settings = run.settings
-    if run.optimizer is None or run.state is None or "asked" not in settings:
+    settings, taken = run.settings, len(run.history)
+    if run.optimizer is None or run.state is None:
         raise InputError(
             f"{str(path)!r} does not say how to go on: its optimizer is your own (give it), or it was written by sketchlab 0.1 "
             "(use sl.train(…, theta=run.theta))."
         )
-    asked = settings["asked"]
-    given = {"steps": steps, "seconds": seconds, "tolerance": tolerance}
-    limits = _checked_limits(**{name: asked[name] if value is None else value for name, value in given.items()})
-    if limits["steps"] <= len(run.history):
-        raise InputError(f"the run has taken its {len(run.history)} steps: ask for more in all, as steps={2 * len(run.history)}.")
-    own = _own(asked, "sampler", SAMPLERS, options) | _own(asked, "resampling", RESAMPLINGS, options)
-    trainer = Trainer(
-        run.problem,
-        run.network,
-        run.optimizer,
-        points=asked["points"],
-        seed=settings["seed"],
-        dtype=settings["dtype"],
-        block=settings["block"],
-        **own,
-    )
+    loop = settings["limits"] | _of_the_loop(options)
+    drive = _loop(**loop, checkpoint=path)
+    if loop.get("steps", 0) <= taken:
+        raise InputError(f"the run has taken its {taken} steps: ask for more in all, as steps={2 * taken}.")
+    if "sampler" not in options:
+        options["sampler"] = _named("sampler", SAMPLERS, settings["sampler"])
+    if "resampling" not in options and settings["resampling"] is not None:
+        arguments = dict(settings["resampling"])
+        options["resampling"] = _named("resampling", RESAMPLINGS, arguments.pop("name"))(**arguments)
+    kept = {name: settings[name] for name in ("seed", "dtype", "block")}
+    trainer = Trainer(run.problem, run.network, run.optimizer, points=settings["points_asked"], **kept, **options)
     trainer.go_on_from(run)
-    return _drive(trainer, limits, callbacks, progress, path, every)
+    return drive(trainer)
 
 
-def _own(asked, name, catalogue, options) -> dict[str, Any]:
-    """Return a sampler or resampling that is given, or else the one that a file names."""
-    written = asked[name]
-    if name in options or written is None:
-        return {name: options[name]} if name in options else {}
-    if written["name"] not in catalogue:
-        raise InputError(f"the run used a {name} of your own, {written['name']!r}: give it, {name}=….")
-    factory = catalogue[written["name"]]
-    return {name: factory(**written["settings"]) if "settings" in written else factory}
+def _named(kind, catalogue, name):
+    """Return the sampler or resampling that a file names."""
+    if name not in catalogue:
+        raise InputError(f"the run used a {kind} of your own, {name!r}: give it, {kind}=….")
+    return catalogue[name]
 
 
-def _checked_limits(steps, seconds, tolerance):
-    for name, limit in (("seconds", seconds), ("tolerance", tolerance)):
-        if limit is not None:
-            check_real(name, limit, 0, np.inf, open_low=True, open_high=True)
-    return {"steps": check_integer("steps", steps, 1, 10**9), "seconds": seconds, "tolerance": tolerance}
+def _of_the_loop(options):
+    """Take the options of the loop out of all, which leaves those of a `Trainer`."""
+    names = "steps", "seconds", "tolerance", "callbacks", "progress", "every"
+    return {name: options.pop(name) for name in names if name in options}
 
 
-def _check_loop(callbacks, checkpoint, every):
+def _loop(steps=100, seconds=None, tolerance=None, callbacks=(), progress=True, checkpoint=None, every=10):
+    """Return the loop that advances a trainer until it has taken its steps, or something says stop: trainer -> run."""
+    limits = {"steps": check_integer("steps", steps, 1, 10**9), "seconds": seconds, "tolerance": tolerance}
+    for name in ("seconds", "tolerance"):
+        if limits[name] is not None:
+            check_real(name, limits[name], 0, np.inf, open_low=True, open_high=True)
     check_integer("every", every, 1)
     if callable(callbacks) or not all(takes(callback, 2) for callback in callbacks):
         raise InputError(f"callbacks = {callbacks!r} is no list of functions (trainer, record): write callbacks=[callback].")
     if checkpoint is not None:
         check_path(checkpoint)
 
+    def stop(trainer, record):
+        """Return why to stop after a step, or None."""
+        measured = record.loss if record.relative_error is None else record.relative_error
+        # A list, not any() over a generator: one callback's stop must not keep the next from seeing the step.
+        asked = any([_answer(callback(trainer, record)) for callback in callbacks])
+        if tolerance is not None and measured <= tolerance:
+            return "tolerance"
+        if trainer.ended:
+            return trainer.ended
+        if asked:
+            return "callback"
+        if seconds is not None and trainer.seconds >= seconds:
+            return "seconds"
+        return "steps" if record.step >= steps else None
 
-def _drive(trainer, limits, callbacks, progress, checkpoint, every):
-    """Advance a trainer until it has taken its steps, or something says stop."""
+    def drive(trainer):
+        reason = None
+        try:
+            with tqdm(total=steps, initial=len(trainer.records), desc=trainer.problem.name, disable=not progress) as bar:
+                while reason is None:
+                    record = trainer.step()
+                    error = "" if record.relative_error is None else f", error {record.relative_error:.1e}"
+                    bar.set_postfix_str(f"loss {record.loss:.1e}{error}", refresh=False)
+                    bar.update()
+                    reason = stop(trainer, record)
+                    if checkpoint is not None and record.step % every == 0:
+                        save(trainer.run("interrupted", **limits), checkpoint)
+        except KeyboardInterrupt:
+            reason = "interrupted"
+        except Exception as error:
+            reason = "error"
+            error.run = trainer.run(reason, **limits)  # pyright: ignore[reportAttributeAccessIssue]
+            error.add_note(f"{len(trainer.records)} steps were taken: they are in the attribute run of this exception.")
+            raise
+        finally:
+            # Before the first step there is nothing that an older file should make room for.
+            if checkpoint is not None and trainer.records:
+                save(trainer.run(reason or "interrupted", **limits), checkpoint)
+        run = trainer.run(reason, **limits)
+        if reason in ("non-finite", "stalled"):
+            warnings.warn(f"training of {run.problem.name!r} stopped after {run.advice}", TrainingWarning, stacklevel=3)
+        return run
 
-    def reached(reason):
-        run = trainer.run(reason)
-        return replace(run, settings=run.settings | {"asked": run.settings["asked"] | limits})
-
-    steps, seconds, tolerance = limits.values()
-    reason = "steps"
-    try:
-        with tqdm(total=steps, initial=len(trainer.records), desc=trainer.problem.name, disable=not progress) as bar:
-            while len(trainer.records) < steps and reason == "steps":
-                record = trainer.step()
-                bar.set_postfix_str(_summary(record), refresh=False)
-                bar.update()
-                measured = record.loss if record.relative_error is None else record.relative_error
-                # A list, not any() over a generator: one callback's stop must not keep the next from seeing the step.
-                asked = any([_answer(callback(trainer, record)) for callback in callbacks])
-                if tolerance is not None and measured <= tolerance:
-                    reason = "tolerance"
-                elif trainer.ended:
-                    reason = trainer.ended
-                elif asked:
-                    reason = "callback"
-                elif seconds is not None and trainer.seconds >= seconds:
-                    reason = "seconds"
-                if checkpoint is not None and record.step % every == 0:
-                    save(reached("interrupted"), checkpoint)
-    except KeyboardInterrupt:
-        reason = "interrupted"
-    except Exception as error:
-        reason = "error"
-        error.run = reached("error")  # pyright: ignore[reportAttributeAccessIssue]
-        error.add_note(f"{len(trainer.records)} steps were taken: they are in the attribute run of this exception.")
-        raise
-    finally:
-        # Before the first step there is nothing that an older file should make room for.
-        if checkpoint is not None and trainer.records:
-            save(reached(reason), checkpoint)
-    run = reached(reason)
-    if reason in ("non-finite", "stalled"):
-        warnings.warn(f"training of {run.problem.name!r} stopped after {run.advice}", TrainingWarning, stacklevel=3)
-    return run
+    return drive
 
 
 def _answer(said):
     """Return whether a callback said stop: True, 1, or a NumPy or JAX number or truth value."""
-    if said is None:
-        return False
-    if not isinstance(said, bool | int) and np.shape(said) != ():
-        raise InputError(f"a callback returned {said!r}: return True to stop, False or nothing to go on.")
-    return bool(said)
-
-
-def _summary(record):
-    error = "" if record.relative_error is None else f", error {record.relative_error:.1e}"
-    return f"loss {record.loss:.1e}{error}"
+    try:
+        return bool(said)
+    except ValueError as error:
+        raise InputError(f"a callback returned {said!r}: return True to stop, False or nothing to go on.") from error

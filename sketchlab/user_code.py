@@ -10,7 +10,6 @@ import sysconfig
 import textwrap
 import traceback
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -57,19 +56,12 @@ class Ansatz:
         return constants[name]
 
 
-class Trace(NamedTuple):
-    """What a user's function computes at one point, and the shape () or (m,) of the result."""
-
-    jaxpr: ClosedJaxpr
-    shape: tuple[int, ...]
-
-    @property
-    def fingerprint(self) -> tuple:
-        """Equal for equal computations: the text of the jaxpr, and what the text does not show."""
-        return str(self.jaxpr), *_referred(self.jaxpr)
+def fingerprint(jaxpr: ClosedJaxpr) -> tuple:
+    """Return what is equal for equal computations: the text of the jaxpr, and what the text does not show."""
+    return str(jaxpr), *_referred(jaxpr)
 
 
-def trace_residual(problem, index: int, network, dtype) -> Trace:
+def trace_residual(problem, index: int, network, dtype) -> ClosedJaxpr:
     """Trace the residual of a condition: (parameters as the network cuts them, x (d,)) -> () or (m,), of type `dtype`.
 
     Raises
@@ -88,7 +80,7 @@ def trace_residual(problem, index: int, network, dtype) -> Trace:
     _check_arguments(name, condition.residual, ("u", "x", "normal") if normal else ("u", "x"))
     theta, x = (jax.ShapeDtypeStruct((size,), dtype) for size in (network.size, network.dim))
     trace = _trace(name, residual, jax.eval_shape(network.unflatten, theta), x)
-    _check_shape(name, trace.shape, problem.outputs, condition.equations)
+    _check_shape(name, trace.out_avals[0].shape, problem.outputs, condition.equations)
     return trace
 
 
@@ -99,7 +91,8 @@ def check_solution(problem) -> None:
     name = f"the solution of {problem.name!r}"
     _check_arguments(name, problem.solution, ("x",))
     x = jax.ShapeDtypeStruct((problem.dim,), jnp.result_type(float))
-    shape, expected = _trace(name, problem.solution, x).shape, () if problem.outputs == 1 else (problem.outputs,)
+    shape = _trace(name, problem.solution, x).out_avals[0].shape
+    expected = () if problem.outputs == 1 else (problem.outputs,)
     if shape != expected:
         write = "return jnp.stack([…])" if expected else "return a scalar: write x[0] in place of x, or (…)[0]"
         raise InputError(f"{name} has shape {shape} at one point, and not {expected}: {write}.")
@@ -158,12 +151,12 @@ def _trace(name, function, *arguments):
         # NumPy's numbers have 64 bits, whatever type x has.
         return _as_real(name, value).astype(arguments[-1].dtype)
 
-    traced, value = jax.make_jaxpr(checked, return_shape=True)(*arguments)
+    traced = jax.make_jaxpr(checked)(*arguments)
     # Arrays of NumPy are copied, since their owner may change them.
     constants = [c if isinstance(c, jax.Array) else np.array(c) for c in traced.consts]
     known = {v: c for v, c in zip(traced.jaxpr.constvars, constants, strict=True) if not isinstance(c, Tracer)}
     _check_indices(name, traced.jaxpr, known)
-    return Trace(ClosedJaxpr(traced.jaxpr, constants), value.shape)
+    return ClosedJaxpr(traced.jaxpr, constants)
 
 
 def _check_arguments(name, function, arguments):
@@ -246,7 +239,13 @@ def _check_indices(name, jaxpr, known):
             length = equation.invars[0].aval.shape[axis]
             for index in np.ravel(indices):
                 if not 0 <= index <= length - size:
-                    _refuse_index(name, equation, index if index >= 0 else index - length, length)
+                    frames = equation.source_info.traceback
+                    line = _line(frames.as_python_traceback()) if frames else ""
+                    raise InputError(
+                        f"{name} reads or writes an entry that does not exist{line and f' in {line}'}: index "
+                        f"{index if index >= 0 else index - length} of an array with {length} "
+                        f"{'entry' if length == 1 else 'entries'}; the first has index 0."
+                    )
         if primitive in INDEX_STEPS and all(given is not None for given in inputs):
             known[equation.outvars[0]] = INDEX_STEPS[primitive](*inputs)
         for part in (getattr(part, "jaxpr", part) for part in parts):
@@ -268,12 +267,3 @@ def _picked(primitive, parameters, inputs):
         # Entries along this axis one by one, not several at once.
         found = [(axis, inputs[1], 1) for axis in numbers.scatter_dims_to_operand_dims if axis in numbers.inserted_window_dims]
     return [entry for entry in found if entry[1] is not None]
-
-
-def _refuse_index(name, equation, index, length):
-    frames = equation.source_info.traceback
-    line = _line(frames.as_python_traceback()) if frames else ""
-    raise InputError(
-        f"{name} reads or writes an entry that does not exist{line and f' in {line}'}: index {index} of an array with "
-        f"{length} {'entry' if length == 1 else 'entries'}; the first has index 0."
-    )

@@ -79,14 +79,11 @@ def check_boolean(name: str, value) -> bool:
 
 def takes(function, count: int) -> bool:
     """Tell whether `function` can be called with `count` positional arguments."""
-    if not callable(function):
-        return False
     try:
         inspect.signature(function).bind(*range(count))
-    except TypeError:
-        return False
-    except ValueError:  # Some compiled functions have no signature: calling them shows it.
-        return True
+    except (TypeError, ValueError) as error:
+        # Some compiled functions have no signature, which is a ValueError: calling them shows it.
+        return isinstance(error, ValueError)
     return True
 
 

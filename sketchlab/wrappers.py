@@ -27,7 +27,8 @@ import numpy as np
 
 from sketchlab.calculus import Function
 from sketchlab.networks import MLP, NETWORKS, apply, check_network, name_of
-from sketchlab.validation import Catalogue, InputError, check_integer, check_real
+from sketchlab.problems import Problem
+from sketchlab.validation import Catalogue, InputError, check_real
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class _Wrapper:
     def __post_init__(self):
         check_network(self.network)
 
+    apply = apply
     dim = property(lambda self: self.network.dim)
     outputs = property(lambda self: self.network.outputs)
     size = property(lambda self: self.network.size)
-    apply = apply
 
     @property
     def settings(self):
@@ -252,8 +253,6 @@ class PytreeNetwork:
     outputs: int
 
     def __post_init__(self):
-        for name in ("dim", "outputs"):
-            object.__setattr__(self, name, check_integer(name, getattr(self, name), 1))
         check_network(self)
 
     @functools.cached_property
@@ -281,8 +280,8 @@ class PytreeNetwork:
 
     def init(self, *, key, dtype=None) -> jax.Array:
         """Draw theta (P,): the leaves of init(key), one after the other."""
-        dtype = jnp.result_type(float) if dtype is None else dtype
-        return jnp.concatenate([jnp.ravel(leaf).astype(dtype) for leaf in jax.tree.leaves(self.initialize(key))])
+        leaves = jax.tree.leaves(self.initialize(key))
+        return jnp.concatenate([jnp.ravel(leaf).astype(dtype or jnp.result_type(float)) for leaf in leaves])
 
     def unflatten(self, theta: jax.Array):
         """Cut theta (P,) into the pytree; its leaves have the dtype of theta."""
@@ -367,7 +366,7 @@ def _behind_oscillations(problem, width, depth, activation):
 USUAL_NETWORKS = Catalogue(
     "kind of network",
     {
-        "mlp": lambda problem, *layers: problem.network(*layers),
+        "mlp": Problem.network,
         "periodic": _behind_periods,
         "fourier": _behind_oscillations,
     },

@@ -209,7 +209,7 @@ def test_a_run_that_cannot_go_on_says_in_one_line_what_to_try(capsys, monkeypatc
         warnings.warn("training stopped", TrainingWarning, stacklevel=1)
         return replace(train(*arguments, progress=False, **options), stop_reason="stalled")
 
-    monkeypatch.setattr("sketchlab.cli.train", stalled)
+    monkeypatch.setattr("sketchlab.train", stalled)
     assert command(["train", "poisson_1d", "--steps", "3", "--json", *SMALL]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)["stop_reason"] == "stalled"

@@ -19,6 +19,7 @@ from sketchlab.explore import live, page
 from sketchlab.explore.background import Background, Throttle
 from sketchlab.explore.controls import Choice, Number, Words
 from sketchlab.explore.explorer import NetworkChoice, ProblemChoice
+from sketchlab.explore.layers import embed, steepen
 
 # Controls
 
@@ -349,4 +350,16 @@ def test_steepened_networks_compute_steeper_activations():
     (w0, b0), (w1, b1), (w2, b2) = network.unflatten(theta + 0.1)
     x = np.array([0.3, 0.7])
     expected = w2 @ np.tanh(3 * (w1 @ np.tanh(3 * (w0 @ x + b0)) + b1)) + b2
-    assert np.isclose(network.apply(network.steepen(theta + 0.1, 3.0), x), expected[0])
+    assert np.isclose(network.apply(steepen(network, theta + 0.1, 3.0), x), expected[0])
+
+
+def test_embedded_in_a_wider_network_it_is_the_same_function():
+    import jax
+
+    network, wider = (MLP(2, width, 3, outputs=2, activation="softplus") for width in (5, 9))
+    theta, v = (jax.random.normal(jax.random.key(i), (network.size,)) for i in range(2))
+    x = np.array([0.3, -0.7])
+    expected = jax.jvp(lambda theta: network.apply(theta, x), (theta,), (v,))
+    embedded = tuple((embed(network, given, wider),) for given in (theta, v))
+    found = jax.jvp(lambda theta: wider.apply(theta, x), *embedded)
+    np.testing.assert_allclose(np.array(found), np.array(expected), rtol=1e-13)

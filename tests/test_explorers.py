@@ -18,6 +18,7 @@ import sketchlab as sl
 from sketchlab.explore import EXPLORERS, from_settings
 from sketchlab.explore.decay_explorer import OPERATORS
 from sketchlab.explore.equation_explorer import TEMPLATE
+from sketchlab.explore.layers import steepen
 from sketchlab.explore.scaling_explorer import ROUTES
 from sketchlab.history import STOP_REASONS
 from sketchlab.trainer import compiled_step
@@ -251,7 +252,7 @@ def test_clicking_an_eigenvalue_draws_its_eigenfunction(made):
 def test_the_activation_scale_steepens_the_network(made):
     explorer = made("spectrum", activation_scale=3.0)
     network = sl.MLP(2, 8, 1)
-    theta = network.steepen(sl.Trainer(sl.PROBLEMS["heat_1d"](), network, sl.adam(), points=60).theta, 3.0)
+    theta = steepen(network, sl.Trainer(sl.PROBLEMS["heat_1d"](), network, sl.adam(), points=60).theta, 3.0)
     expected = sl.spectrum(sl.PROBLEMS["heat_1d"](), network, theta, points=60)
     assert np.isclose(explorer.spectrum_figure.data[0].y[0], expected.eigenvalues[0])
 
@@ -369,14 +370,14 @@ def test_another_seed_on_an_uneven_box(made):
 
 def test_a_step_that_does_not_fit_into_memory_is_refused(made, monkeypatch):
     explorer = made("training")
-    monkeypatch.setattr("sketchlab.trainer.memory_at_hand", lambda: 1000)
+    monkeypatch.setattr(sl.Trainer, "step_bytes", 10**15)
     explorer.run()
     assert isinstance(explorer.error, sl.InputError) and "GiB are at hand" in explorer.status.value
     monkeypatch.undo()
     explorer.run_sync(1)
     assert len(explorer.trainer.records) == 1
     # An optimizer that does not fit is refused, and the one before goes on.
-    monkeypatch.setattr("sketchlab.trainer.memory_at_hand", lambda: 1000)
+    monkeypatch.setattr(sl.Trainer, "step_bytes", 10**15)
     explorer.set(optimizer="engd")
     explorer.run()
     assert isinstance(explorer.error, sl.InputError)

@@ -104,15 +104,6 @@ def test_initial_parameters_do_not_depend_on_how_many_numbers_are_drawn_at_once(
     assert np.array_equal(network.init(key=key, dtype="float64"), np.concatenate(pieces))
 
 
-def test_embedded_in_a_wider_network_it_is_the_same_function():
-    network, wider = (sl.MLP(2, width, 3, outputs=2, activation="softplus") for width in (5, 9))
-    theta, v = (jax.random.normal(jax.random.key(i), (network.size,)) for i in range(2))
-    x = jnp.array([0.3, -0.7])
-    expected = jax.jvp(lambda theta: network.apply(theta, x), (theta,), (v,))
-    found = jax.jvp(lambda theta: wider.apply(theta, x), (network.embed(theta, wider),), (network.embed(v, wider),))
-    np.testing.assert_allclose(np.array(found), np.array(expected), rtol=1e-13)
-
-
 def test_leaves_of_the_cut_parameters_are_theta():
     network = sl.MLP(dim=2, width=5, depth=2, outputs=3)
     theta = jnp.arange(1.0, network.size + 1)

@@ -11,6 +11,7 @@ import scipy.sparse.linalg
 from sketchlab.drawing import first_output, masked, positive, slice_points
 from sketchlab.explore.controls import Choice, Number
 from sketchlab.explore.explorer import Explorer, NetworkChoice, ProblemChoice
+from sketchlab.explore.layers import embed, steepen
 from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figure, fill, go, heatmap, line, log_axis
 from sketchlab.memory import memory_at_hand, one_blas_thread
 from sketchlab.networks import MLP
@@ -106,7 +107,7 @@ def find(setup: Setup, *, activation_scale: float, sketch: str, power_iterations
             f"J, {rows:,} × {parameters:,}, has {_spell(rows * parameters * jnp.dtype(setup.dtype).itemsize)}, and "
             f"{_spell(memory_at_hand())} are at hand. Take a smaller network."
         )
-    theta = network.steepen(setup.theta(), activation_scale) if isinstance(network, MLP) else setup.theta()
+    theta = steepen(network, setup.theta(), activation_scale) if isinstance(network, MLP) else setup.theta()
     affordable = rows * parameters * min(rows, parameters) <= FULL_WORK
     choices = {"largest_rank": largest, "full": affordable, "sketch": sketch, "power_iterations": power_iterations}
     full, sketches = survey(setup.problem, network, theta, points=setup.points, seed=setup.seed, dtype=setup.dtype, **choices)
@@ -120,12 +121,11 @@ def find(setup: Setup, *, activation_scale: float, sketch: str, power_iterations
 
 def eigenfunction(problem, network, theta, vector) -> np.ndarray:
     """Evaluate the tangent function of a vector where `slice_points` says."""
-    points, _ = slice_points(problem, RESOLUTION)
     if isinstance(network, MLP):
         # A fifth of a second of compilation for each width would come at the end of every move: most widths share one.
-        wide = replace(network, width=-(-network.width // SHARED_WIDTH) * SHARED_WIDTH)
-        network, theta, vector = wide, network.embed(theta, wide), network.embed(vector, wide)
-    return first_output(tangent_functions(problem, network, theta, vector[:, None], points)[..., 0])
+        narrow, network = network, replace(network, width=-(-network.width // SHARED_WIDTH) * SHARED_WIDTH)
+        theta, vector = (embed(narrow, given, network) for given in (theta, vector))
+    return first_output(tangent_functions(problem, network, theta, vector[:, None], slice_points(problem, RESOLUTION)[0])[..., 0])
 
 
 class SpectrumExplorer(Explorer):

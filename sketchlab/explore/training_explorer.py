@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -160,9 +160,8 @@ class TrainingExplorer(Explorer):
         """Save the run as `sketchlab.save` does, for `load` and `resume`; see `Explorer.save_run`."""
         if self.trainer is None:
             return super().save_run(path)
-        file, run = self._file(path, "npz"), self.trainer.run(self.trainer.ended or "interrupted")
-        limits = {"steps": self._session.until, "seconds": None, "tolerance": None}
-        save(replace(run, settings=run.settings | {"asked": run.settings["asked"] | limits}), file)
+        file = self._file(path, "npz")
+        save(self.trainer.run(self.trainer.ended or "interrupted", steps=self._session.until), file)
         self._say(f"saved {file}")
         return file
 
