@@ -8,15 +8,15 @@ Points are drawn by numpy and scipy from a seed, outside of compiled code: it is
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from operator import attrgetter
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.validation import Catalogue, InputError, check_integer, takes
+from sketchlab.validation import Catalogue, InputError, check_array, check_integer, takes
 
 Sampler = Callable[[int, int, int], np.ndarray]
 
@@ -77,23 +77,18 @@ class Domain(Region, Protocol):
     def upper(self) -> Sequence[float]: ...  # noqa: D102
 
 
-@dataclass(frozen=True)
-class Place:
-    """The name of a region, and the function that finds it in a domain."""
+class Place(StrEnum):
+    """A region that every domain has; ``of(domain)`` is the region."""
 
-    name: str
-    of: Callable[[Domain], Region]
+    INTERIOR = "interior"
+    BOUNDARY = "boundary"
 
-    def __str__(self):
-        return self.name
-
-
-def _itself(domain):
-    return domain
+    def of(self, domain: Domain) -> Region:
+        """Return the domain itself, or its boundary."""
+        return domain if self is Place.INTERIOR else domain.boundary
 
 
-INTERIOR = Place("interior", _itself)
-BOUNDARY = Place("boundary", attrgetter("boundary"))
+INTERIOR, BOUNDARY = Place
 
 
 class Face(NamedTuple):
@@ -143,16 +138,12 @@ def unit_points(sampler: Sampler, n: int, dim: int, seed: int) -> np.ndarray:
     Raises
     ------
     InputError
-        If `sampler` is not a function of (n, dim, seed), or does not return such an array of finite numbers from 0 to 1.
+        If `sampler` is not a function of (n, dim, seed), or does not return such an array of numbers from 0 to 1.
     """
     n, name = check_integer("n", n, 1), getattr(sampler, "__name__", repr(sampler))
     if not takes(sampler, 3):
         raise InputError(f"sampler = {name} is not a function of (n, dim, seed): take one of sl.SAMPLERS, or write your own.")
-    returned = sampler(n, dim, seed)
-    try:
-        x = np.asarray(returned, float)
-    except (TypeError, ValueError):
-        raise InputError(f"the sampler {name} returned {returned!r}: an array of numbers is asked for.") from None
+    x = np.asarray(check_array(f"what the sampler {name} returned", sampler(n, dim, seed)), float)
     if x.ndim != 2 or x.shape[1] != dim or not 1 <= len(x) <= n:
         raise InputError(f"the sampler {name} returned shape {x.shape}: (m, {dim}) is asked for, with m from 1 to {n}.")
     # The negation refuses NaN too.
@@ -202,9 +193,7 @@ class Box:
     lower: Sequence[float]
     upper: Sequence[float]
 
-    name: str = field(default="interior", init=False, repr=False)
-    codimension: int = field(default=0, init=False, repr=False)
-    capacity: int | None = field(default=None, init=False, repr=False)
+    name, codimension, capacity = "interior", 0, None
 
     def __post_init__(self):
         lower, upper = (self._corner(corner) for corner in (self.lower, self.upper))
@@ -276,7 +265,7 @@ class BoxSurface:
     box: Box
     faces: tuple[Face, ...]
 
-    codimension: int = field(default=1, init=False, repr=False)
+    codimension = 1
 
     @property
     def name(self) -> str:

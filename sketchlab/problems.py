@@ -70,7 +70,7 @@ class Condition:
 def interior(residual: Residual, weight: float = 1.0, equations: int | None = None) -> Condition:
     """Ask that `residual` vanishes inside the domain: the differential equation.
 
-    >>> sl.interior(lambda u, x: sl.laplacian(u)(x) + 1.0).region.name
+    >>> str(sl.interior(lambda u, x: sl.laplacian(u)(x) + 1.0).region)
     'interior'
     """
     return Condition(residual, INTERIOR, weight, equations)
@@ -199,8 +199,7 @@ class Problem:
         """Return the problem with other weights, one for each condition."""
         weights = _listed(weights)
         if not isinstance(weights, Sequence) or len(weights) != len(self.conditions):
-            many = len(weights) if isinstance(weights, Sequence) else repr(weights)
-            raise InputError(f"{many} weights do not fit the {len(self.conditions)} conditions of {self.name!r}.")
+            raise InputError(f"weights = {weights!r} do not fit the {len(self.conditions)} conditions of {self.name!r}.")
         conditions = [replace(condition, weight=weight) for condition, weight in zip(self.conditions, weights, strict=True)]
         return replace(self, conditions=conditions).of_origin(self.origin)
 
