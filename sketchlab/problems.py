@@ -215,10 +215,8 @@ class Problem:
         try:
             pickle.dumps([self.domain, self.solution, *((c.residual, c.region) for c in self.conditions)], protocol)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise pickle.PicklingError(
-                f"problem {self.name!r} cannot be pickled ({error}): define its functions with def at the top of a module, or "
-                "make it anew from its numbers in each process."
-            ) from error
+            way_out = "define its functions with def at the top of a module, or make it anew from its numbers in each process"
+            raise pickle.PicklingError(f"problem {self.name!r} cannot be pickled ({error}): {way_out}.") from error
         return super().__reduce_ex__(protocol)
 
     def of_origin(self, origin: tuple[str, dict[str, Any]] | None) -> "Problem":
@@ -249,11 +247,9 @@ class Problem:
             If there are fewer points than conditions, or not one number a condition.
         """
         counts = self._share(points)
-        seeds = np.random.SeedSequence(check_integer("seed", seed, 0, 2**32 - 1)).generate_state(len(counts))
-        return tuple(
-            region.sample(count, seed=int(region_seed), sampler=sampler)
-            for region, count, region_seed in zip(self.regions, counts, seeds, strict=True)
-        )
+        seeds = np.random.SeedSequence(check_integer("seed", seed, 0, 2**32 - 1)).generate_state(len(counts)).tolist()
+        drawings = zip(self.regions, counts, seeds, strict=True)
+        return tuple(region.sample(count, seed=own_seed, sampler=sampler) for region, count, own_seed in drawings)
 
     def _share(self, points):
         points, n = _listed(points), len(self.regions)

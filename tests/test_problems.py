@@ -248,7 +248,7 @@ def test_the_catalogue_notes_how_a_problem_was_made():
 
 
 def test_a_problem_that_a_user_enters_is_noted_too(monkeypatch):
-    monkeypatch.setattr(sl, "PROBLEMS", type(sl.PROBLEMS)({}))
+    monkeypatch.setattr(sl, "PROBLEMS", type(sl.PROBLEMS)())
 
     def mine(length, kind="a"):
         return sl.PROBLEMS["inner"](length)
