@@ -90,10 +90,8 @@ def divergence(u: Function, axes: Sequence[int] | None = None) -> Function:
         shape = jax.eval_shape(u, x).shape
         if shape != (len(chosen),):
             entries = f"{len(chosen)} entries for axes = {list(axes)}" if axes else f"d = {len(x)} entries"
-            raise InputError(
-                f"divergence needs a vector field with {entries}, but u(x) has shape {shape}: from a longer vector take a part, "
-                f"divergence(lambda x: u(x)[:{len(chosen)}]{', axes' if axes else ''})."
-            )
+            part = f"divergence(lambda x: u(x)[:{len(chosen)}]{', axes' if axes else ''})"
+            raise InputError(f"divergence needs a field with {entries}, but u(x) has shape {shape}: of a longer one take {part}.")
         return reduce(jnp.add, [partial(u, axis)(x)[i] for i, axis in enumerate(chosen)])
 
     return _operator("divergence", u, operator)

@@ -134,13 +134,8 @@ def decay_bound(
     plain = factor * np.min(np.sum(plain**2, axis=(0, 1)), axis=0) + constant
     sharpened = shifted.min(axis=0)
     # Both hold, and now and then the plain one is the lower: its ellipses are others.
-    return DecayBound(
-        eigenvalues=np.minimum(sharpened, plain),
-        plain=plain,
-        set_aside=np.where(plain < sharpened, 0, shifted.argmin(axis=0)),
-        poles=poles,
-        rho=rho,
-    )
+    set_aside = np.where(plain < sharpened, 0, shifted.argmin(axis=0))
+    return DecayBound(np.minimum(sharpened, plain), plain, set_aside, poles, rho)
 
 
 def bernstein_parameter(t) -> np.ndarray:

@@ -148,9 +148,7 @@ def unit_points(sampler: Sampler, n: int, dim: int, seed: int) -> np.ndarray:
         raise InputError(f"the sampler {name} returned shape {x.shape}: (m, {dim}) is asked for, with m from 1 to {n}.")
     # The negation refuses NaN too.
     if not (np.min(x) >= 0 and np.max(x) <= 1):
-        raise InputError(
-            f"the sampler {name} returned values from {np.min(x):.3g} to {np.max(x):.3g}: draw in the unit cube, [0, 1]."
-        )
+        raise InputError(f"the sampler {name} returned values from {np.min(x):.3g} to {np.max(x):.3g}: draw in the unit cube.")
     return x
 
 
@@ -237,10 +235,8 @@ class Box:
     def face(self, axis: int, side: Literal["lower", "upper"]) -> "BoxSurface":
         """Return the face on which coordinate `axis` has its `side` value."""
         if isinstance(axis, bool) or axis not in range(self.dim) or side not in ("lower", "upper"):
-            raise InputError(
-                f"{Face(axis, side)!r} is no region of a {self.dim}-dimensional box: "
-                f"use a face with axis 0 to {self.dim - 1} and side 'lower' or 'upper'."
-            )
+            known = f"axis 0 to {self.dim - 1} and side 'lower' or 'upper'"
+            raise InputError(f"{Face(axis, side)!r} is no region of a {self.dim}-dimensional box: use a face with {known}.")
         return BoxSurface(self, (Face(int(axis), side),))
 
     def sample(self, n: int, *, seed: int, sampler: Sampler = uniform) -> np.ndarray:
