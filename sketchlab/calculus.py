@@ -11,6 +11,7 @@ five dimensions 3.8, 3.4, 1.7, 19, 18 and 19 ms. folx has no heat operator, and 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import reduce
 from numbers import Integral
 
 import jax
@@ -66,7 +67,11 @@ def laplacian(u: Function, axes: Sequence[int] | None = None) -> Function:
     26.0
     """
     axes = _different(axes)
-    return _operator("laplacian", u, lambda x: _total(partial(partial(u, axis), axis)(x) for axis in axes or range(len(x))))
+
+    def operator(x):
+        return reduce(jnp.add, [partial(partial(u, axis), axis)(x) for axis in axes or range(len(x))])
+
+    return _operator("laplacian", u, operator)
 
 
 def divergence(u: Function, axes: Sequence[int] | None = None) -> Function:
@@ -85,18 +90,11 @@ def divergence(u: Function, axes: Sequence[int] | None = None) -> Function:
         shape = jax.eval_shape(u, x).shape
         if shape != (len(chosen),):
             entries = f"{len(chosen)} entries for axes = {list(axes)}" if axes else f"d = {len(x)} entries"
-            raise InputError(
-                f"divergence needs a vector field with {entries}, but u(x) has shape {shape}: from a longer vector take a part, "
-                f"divergence(lambda x: u(x)[:{len(chosen)}]{', axes' if axes else ''})."
-            )
-        return _total(partial(u, axis)(x)[i] for i, axis in enumerate(chosen))
+            part = f"divergence(lambda x: u(x)[:{len(chosen)}]{', axes' if axes else ''})"
+            raise InputError(f"divergence needs a field with {entries}, but u(x) has shape {shape}: of a longer one take {part}.")
+        return reduce(jnp.add, [partial(u, axis)(x)[i] for i, axis in enumerate(chosen)])
 
     return _operator("divergence", u, operator)
-
-
-def _total(terms):
-    first, *others = terms
-    return sum(others, first)
 
 
 def _operator(name, u, at_point, rest=""):
@@ -105,10 +103,9 @@ def _operator(name, u, at_point, rest=""):
         raise InputError(f"{name} takes a function, not {type(u).__name__}: write {name}(u{rest})(x), not {name}(u(x){rest}).")
 
     def operator(x):
-        if not hasattr(x, "shape") or x.ndim != 1:
-            found = f"shape {x.shape}" if hasattr(x, "shape") else repr(x)
-            many = f"for points x (n, d) write jax.vmap({name}(u{rest}))(x)"
-            raise InputError(f"{name} takes one point, an array (d,), not {found}: {many}.")
+        if len(getattr(x, "shape", ())) != 1:
+            found, many = getattr(x, "shape", x), f"jax.vmap({name}(u{rest}))(x)"
+            raise InputError(f"{name} takes one point, an array (d,), not {found!r}: for points x (n, d) write {many}.")
         if not jnp.issubdtype(x.dtype, jnp.floating):
             raise InputError(f"{name} takes a floating-point point, not {x.dtype}: write jnp.array([0.0, 1.0]), say.")
         return at_point(jnp.asarray(x))

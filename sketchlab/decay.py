@@ -99,12 +99,10 @@ def decay_bound(
     half, middle = domain.lengths[0] / 2, (domain.lower[0] + domain.upper[0]) / 2
     # In t the neuron is tanh(slope t + shift).
     slopes, shifts = weights * half, weights * middle + biases
-    steep = slopes != 0
-    in_t, poles = (np.full(len(slopes), np.inf, complex) for _ in range(2))
-    with np.errstate(over="ignore"):
-        in_t[steep] = (0.5j * np.pi - shifts[steep]) / slopes[steep]
-    in_t = np.where(np.imag(in_t) < 0, np.conj(in_t), in_t)
-    poles[steep] = middle + half * in_t[steep]
+    with np.errstate(all="ignore"):
+        in_t = np.where(slopes == 0, np.inf, (0.5j * np.pi - shifts) / slopes)
+        in_t = np.where(np.imag(in_t) < 0, np.conj(in_t), in_t)
+        poles = np.where(slopes == 0, np.inf, middle + half * in_t)
     rho = bernstein_parameter(in_t)
 
     def sizes(ellipses, sech):
@@ -130,19 +128,14 @@ def decay_bound(
     # |Im z| = |slope| (ρ - 1/ρ) / 2 < π/2 for the steepest neuron leaves every |cosh z|² ≥ cos² Im z > 0.
     steepest = np.max(np.abs(slopes))
     widest = min(np.pi / 2 / steepest, LARGEST / 2) if steepest else LARGEST / 2
-    one = 1 + fractions * (widest + np.sqrt(widest**2 + 1) - 1)
-    imaginary = np.abs(slopes)[:, None] * (one - 1 / one) / 2
-    plain = _polynomial_errors(sizes(np.tile(one, (len(slopes), 1)), 1 / np.cos(imaginary) ** 2), one, degrees)
+    same = np.tile(1 + fractions * (widest + np.sqrt(widest**2 + 1) - 1), (len(slopes), 1))
+    imaginary = np.abs(slopes)[:, None] * (same - 1 / same) / 2
+    plain = _polynomial_errors(sizes(same, 1 / np.cos(imaginary) ** 2), same, degrees)
     plain = factor * np.min(np.sum(plain**2, axis=(0, 1)), axis=0) + constant
     sharpened = shifted.min(axis=0)
     # Both hold, and now and then the plain one is the lower: its ellipses are others.
-    return DecayBound(
-        eigenvalues=np.minimum(sharpened, plain),
-        plain=plain,
-        set_aside=np.where(plain < sharpened, 0, shifted.argmin(axis=0)),
-        poles=poles,
-        rho=rho,
-    )
+    set_aside = np.where(plain < sharpened, 0, shifted.argmin(axis=0))
+    return DecayBound(np.minimum(sharpened, plain), plain, set_aside, poles, rho)
 
 
 def bernstein_parameter(t) -> np.ndarray:
@@ -202,8 +195,7 @@ def _tangent_bounds(w, a, reach, sech, coefficients):
 
 def _polynomial_errors(sizes, ellipses, degrees):
     """Bound the error of the best polynomial of a degree below d, on every ellipse: (m, 3, e) -> (m, 3, e, d)."""
-    ellipses = ellipses[..., None, :, None] if ellipses.ndim == 2 else ellipses[:, None]
-    sizes = sizes[..., None]
+    ellipses, sizes = ellipses[:, None, :, None], sizes[..., None]
     with np.errstate(invalid="ignore"):
         series = 2 * sizes * ellipses ** (1.0 - degrees) / (ellipses - 1)
     return np.where(degrees == 0, sizes, np.minimum(sizes, np.nan_to_num(series, nan=np.inf)))

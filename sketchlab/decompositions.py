@@ -14,17 +14,17 @@ Z          test_matrix  (N, k)    left singular vectors of the last step, and ra
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from sketchlab.gramian import Spectrum, full_spectrum, kernel_spectrum
-from sketchlab.random_matrices import SKETCHES
+from sketchlab.random_matrices import SKETCHES, Draw
 from sketchlab.routes import check_rank
 from sketchlab.sketch import ERROR_PROBES, OVERSAMPLING, check_power_iterations, co_range_finder, orthonormal_image, rayleigh_ritz
-from sketchlab.strategies import Bound, Settings
+from sketchlab.strategies import Bound, no_state
 from sketchlab.validation import Catalogue, InputError, check_integer, check_real
 
 #: Directions in a sketched step unless told otherwise, if so many fit.
@@ -54,25 +54,18 @@ class Decomposition:
     name: str
     init: Callable[..., Any]
     compute: Callable[..., tuple[Spectrum, Any]]
-    settings: dict[str, Any]
+    settings: dict[str, Any] = field(hash=False)
     adapt: Callable[..., Any] | None = None
-
-    def __post_init__(self):
-        object.__setattr__(self, "settings", Settings(self.settings))
 
 
 def exact() -> Decomposition:
     """Return every singular triplet of J, by its SVD: O(N P min(N, P)) operations."""
-    return Decomposition("exact", _no_state, Bound(_whole, decompose=full_spectrum), {})
+    return Decomposition("exact", no_state, Bound(_whole, decompose=full_spectrum), {})
 
 
 def dual() -> Decomposition:
     """Return the singular triplets that the kernel JJᵀ (N, N) resolves: O(N² P + N³) operations, see `kernel_spectrum`."""
-    return Decomposition("dual", _no_state, Bound(_whole, decompose=kernel_spectrum), {})
-
-
-def _no_state(rows, parameters, dtype, *, key):
-    return ()
+    return Decomposition("dual", no_state, Bound(_whole, decompose=kernel_spectrum), {})
 
 
 def _whole(jacobian, state, *, key, decompose):
@@ -80,11 +73,7 @@ def _whole(jacobian, state, *, key, decompose):
 
 
 def sketched(
-    rank: int | None = None,
-    *,
-    test_matrix: str | Callable[..., jax.Array] = "gaussian",
-    recycle: float = 0.75,
-    power_iterations: int = 0,
+    rank: int | None = None, *, test_matrix: str | Draw = "gaussian", recycle: float = 0.75, power_iterations: int = 0
 ) -> Decomposition:
     """Return the triplets that a random sketch of J sees.
 
@@ -115,23 +104,17 @@ def sketched(
     >>> sl.natural_gradient(sl.sketched(40, test_matrix="sparse-sign")).name
     'sngd'
     """
-    settings = _sketch_settings(test_matrix, recycle, power_iterations)
+    draw, numbers = _checked(test_matrix, recycle, power_iterations)
     rank = None if rank is None else check_integer("rank", rank, 1)
-    init = Bound(_first_sketch, rank=rank, draw=_drawing(test_matrix))
-    return Decomposition("sketched", init, Bound(_sketch, **settings), {"rank": rank} | settings)
+    init, compute = Bound(_first_sketch, rank=rank, draw=draw), Bound(_sketch, draw=draw, **numbers)
+    return Decomposition("sketched", init, compute, {"rank": rank, "test_matrix": test_matrix} | numbers)
 
 
-def _sketch_settings(test_matrix, recycle, power_iterations):
-    _drawing(test_matrix)
-    return {
-        "test_matrix": test_matrix,
-        "recycle": check_real("recycle", recycle, 0, 1, open_high=True),
-        "power_iterations": check_power_iterations(power_iterations),
-    }
-
-
-def _drawing(test_matrix) -> Callable[..., Any]:
-    return test_matrix if callable(test_matrix) else SKETCHES[test_matrix]
+def _checked(test_matrix, recycle, power_iterations):
+    """Return the function that draws test matrices, and the checked numbers by name."""
+    recycle = check_real("recycle", recycle, 0, 1, open_high=True)
+    numbers = {"recycle": recycle, "power_iterations": check_power_iterations(power_iterations)}
+    return test_matrix if callable(test_matrix) else SKETCHES[test_matrix], numbers
 
 
 def _first_sketch(rows, parameters, dtype, *, key, rank, draw):
@@ -140,9 +123,9 @@ def _first_sketch(rows, parameters, dtype, *, key, rank, draw):
     return draw(rank or min(RANK, rows, parameters), rows, key=key, dtype=dtype)
 
 
-def _sketch(jacobian, left, *, key, test_matrix, recycle, power_iterations):
+def _sketch(jacobian, left, *, key, draw, recycle, power_iterations):
     """Sketch J; `left` (N, k) is what the last step found, and says the rank."""
-    draw, rank = _drawing(test_matrix), left.shape[1]
+    rank = left.shape[1]
     matrix_key, probe_key = jax.random.split(key)
     if kept := int(recycle * rank):
         # A range does not depend on the lengths of columns, so vectors and random columns go together as they are. Of the random
@@ -168,11 +151,7 @@ class Growth(NamedTuple):
 
 
 def growing(
-    max_rank: int | None = None,
-    *,
-    test_matrix: str | Callable[..., jax.Array] = "gaussian",
-    recycle: float = 0.75,
-    power_iterations: int = 0,
+    max_rank: int | None = None, *, test_matrix: str | Draw = "gaussian", recycle: float = 0.75, power_iterations: int = 0
 ) -> Decomposition:
     """Return the triplets of a sketch that finds its rank by itself.
 
@@ -186,11 +165,11 @@ def growing(
     test_matrix, recycle, power_iterations
         See `sketched`.
     """
-    settings = _sketch_settings(test_matrix, recycle, power_iterations)
+    draw, numbers = _checked(test_matrix, recycle, power_iterations)
     max_rank = None if max_rank is None else check_integer("max_rank", max_rank, SMALLEST_RANK)
-    init = Bound(_smallest_sketch, max_rank=max_rank, draw=_drawing(test_matrix))
-    adapt = Bound(_adapt_rank, draw=_drawing(test_matrix))
-    return Decomposition("growing", init, Bound(_growing_sketch, **settings), {"max_rank": max_rank} | settings, adapt)
+    init, compute = Bound(_smallest_sketch, max_rank=max_rank, draw=draw), Bound(_growing_sketch, draw=draw, **numbers)
+    settings = {"max_rank": max_rank, "test_matrix": test_matrix} | numbers
+    return Decomposition("growing", init, compute, settings, Bound(_adapt_rank, draw=draw))
 
 
 def rank_sizes(cap: int) -> list[int]:
@@ -264,6 +243,4 @@ def _restrict(jacobian, state, *, key, range_finder, rank):
     return rayleigh_ritz(jacobian, basis, rank), state
 
 
-DECOMPOSITIONS = Catalogue(
-    "decomposition", {decomposition.__name__: decomposition for decomposition in (exact, dual, sketched, growing)}
-)
+DECOMPOSITIONS = Catalogue("decomposition", {make.__name__: make for make in (exact, dual, sketched, growing)})

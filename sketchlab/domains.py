@@ -8,15 +8,15 @@ Points are drawn by numpy and scipy from a seed, outside of compiled code: it is
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from operator import attrgetter
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.validation import Catalogue, InputError, check_integer, takes
+from sketchlab.validation import Catalogue, InputError, check_array, check_integer, takes
 
 Sampler = Callable[[int, int, int], np.ndarray]
 
@@ -77,23 +77,18 @@ class Domain(Region, Protocol):
     def upper(self) -> Sequence[float]: ...  # noqa: D102
 
 
-@dataclass(frozen=True)
-class Place:
-    """The name of a region, and the function that finds it in a domain."""
+class Place(StrEnum):
+    """A region that every domain has; ``of(domain)`` is the region."""
 
-    name: str
-    of: Callable[[Domain], Region]
+    INTERIOR = "interior"
+    BOUNDARY = "boundary"
 
-    def __str__(self):
-        return self.name
-
-
-def _itself(domain):
-    return domain
+    def of(self, domain: Domain) -> Region:
+        """Return the domain itself, or its boundary."""
+        return domain if self is Place.INTERIOR else domain.boundary
 
 
-INTERIOR = Place("interior", _itself)
-BOUNDARY = Place("boundary", attrgetter("boundary"))
+INTERIOR, BOUNDARY = Place
 
 
 class Face(NamedTuple):
@@ -143,23 +138,17 @@ def unit_points(sampler: Sampler, n: int, dim: int, seed: int) -> np.ndarray:
     Raises
     ------
     InputError
-        If `sampler` is not a function of (n, dim, seed), or does not return such an array of finite numbers from 0 to 1.
+        If `sampler` is not a function of (n, dim, seed), or does not return such an array of numbers from 0 to 1.
     """
     n, name = check_integer("n", n, 1), getattr(sampler, "__name__", repr(sampler))
     if not takes(sampler, 3):
         raise InputError(f"sampler = {name} is not a function of (n, dim, seed): take one of sl.SAMPLERS, or write your own.")
-    returned = sampler(n, dim, seed)
-    try:
-        x = np.asarray(returned, float)
-    except (TypeError, ValueError):
-        raise InputError(f"the sampler {name} returned {returned!r}: an array of numbers is asked for.") from None
+    x = np.asarray(check_array(f"what the sampler {name} returned", sampler(n, dim, seed)), float)
     if x.ndim != 2 or x.shape[1] != dim or not 1 <= len(x) <= n:
         raise InputError(f"the sampler {name} returned shape {x.shape}: (m, {dim}) is asked for, with m from 1 to {n}.")
     # The negation refuses NaN too.
     if not (np.min(x) >= 0 and np.max(x) <= 1):
-        raise InputError(
-            f"the sampler {name} returned values from {np.min(x):.3g} to {np.max(x):.3g}: draw in the unit cube, [0, 1]."
-        )
+        raise InputError(f"the sampler {name} returned values from {np.min(x):.3g} to {np.max(x):.3g}: draw in the unit cube.")
     return x
 
 
@@ -202,9 +191,7 @@ class Box:
     lower: Sequence[float]
     upper: Sequence[float]
 
-    name: str = field(default="interior", init=False, repr=False)
-    codimension: int = field(default=0, init=False, repr=False)
-    capacity: int | None = field(default=None, init=False, repr=False)
+    name, codimension, capacity = "interior", 0, None
 
     def __post_init__(self):
         lower, upper = (self._corner(corner) for corner in (self.lower, self.upper))
@@ -248,10 +235,8 @@ class Box:
     def face(self, axis: int, side: Literal["lower", "upper"]) -> "BoxSurface":
         """Return the face on which coordinate `axis` has its `side` value."""
         if isinstance(axis, bool) or axis not in range(self.dim) or side not in ("lower", "upper"):
-            raise InputError(
-                f"{Face(axis, side)!r} is no region of a {self.dim}-dimensional box: "
-                f"use a face with axis 0 to {self.dim - 1} and side 'lower' or 'upper'."
-            )
+            known = f"axis 0 to {self.dim - 1} and side 'lower' or 'upper'"
+            raise InputError(f"{Face(axis, side)!r} is no region of a {self.dim}-dimensional box: use a face with {known}.")
         return BoxSurface(self, (Face(int(axis), side),))
 
     def sample(self, n: int, *, seed: int, sampler: Sampler = uniform) -> np.ndarray:
@@ -276,7 +261,7 @@ class BoxSurface:
     box: Box
     faces: tuple[Face, ...]
 
-    codimension: int = field(default=1, init=False, repr=False)
+    codimension = 1
 
     @property
     def name(self) -> str:

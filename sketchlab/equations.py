@@ -24,16 +24,9 @@ def _dirichlet(exact: Function) -> Residual:
 
 def _poisson(dim, equation, exact, eigenvalue):
     """Return −Δu = eigenvalue · exact on (0, 1)^dim with the values of `exact` on the boundary."""
-    return Problem(
-        name=f"poisson_{dim}d",
-        equation=equation,
-        domain=Box([0.0] * dim, [1.0] * dim),
-        conditions=[
-            interior(lambda u, x: -laplacian(u)(x) - eigenvalue * exact(x)),
-            boundary(_dirichlet(exact), weight=10.0),
-        ],
-        solution=exact,
-    )
+    inside = interior(lambda u, x: -laplacian(u)(x) - eigenvalue * exact(x))
+    conditions, cube = [inside, boundary(_dirichlet(exact), weight=10.0)], Box([0.0] * dim, [1.0] * dim)
+    return Problem(f"poisson_{dim}d", cube, conditions, solution=exact, equation=equation)
 
 
 def poisson_1d() -> Problem:
@@ -58,19 +51,14 @@ def heat_1d() -> Problem:
     def exact(x):
         return jnp.exp(-(jnp.pi**2) * x[1] / 4) * jnp.sin(jnp.pi * x[0])
 
-    return Problem(
-        name="heat_1d",
-        equation="u_t = ¼ u_xx on (0, 1)×(0, 1),  u = exp(−π²t/4) sin πx",
-        domain=Box([0.0, 0.0], [1.0, 1.0]),
-        conditions=[
-            interior(lambda u, x: partial(u, 1)(x) - laplacian(u, axes=[0])(x) / 4),
-            face(axis=0, side="lower", residual=lambda u, x: u(x), weight=10.0),
-            face(axis=0, side="upper", residual=lambda u, x: u(x), weight=10.0),
-            face(axis=1, side="lower", residual=_dirichlet(exact), weight=10.0),
-        ],
-        solution=exact,
-        axes=("x", "t"),
-    )
+    equation = "u_t = ¼ u_xx on (0, 1)×(0, 1),  u = exp(−π²t/4) sin πx"
+    conditions = [
+        interior(lambda u, x: partial(u, 1)(x) - laplacian(u, axes=[0])(x) / 4),
+        face(axis=0, side="lower", residual=lambda u, x: u(x), weight=10.0),
+        face(axis=0, side="upper", residual=lambda u, x: u(x), weight=10.0),
+        face(axis=1, side="lower", residual=_dirichlet(exact), weight=10.0),
+    ]
+    return Problem("heat_1d", Box([0.0, 0.0], [1.0, 1.0]), conditions, solution=exact, equation=equation, axes=("x", "t"))
 
 
 def nonlinear_bvp() -> Problem:
@@ -79,17 +67,13 @@ def nonlinear_bvp() -> Problem:
     def exact(x):
         return jnp.cos(jnp.pi * x[0])
 
-    def equation(u, x):
+    def inside(u, x):
         source = jnp.pi**2 * exact(x) + exact(x) ** 3
         return -laplacian(u)(x) + u(x) ** 3 - source
 
-    return Problem(
-        name="nonlinear_bvp",
-        equation="−u″ + u³ = f on (−1, 1),  u = cos πx",
-        domain=Box([-1.0], [1.0]),
-        conditions=[interior(equation), boundary(_dirichlet(exact), weight=10.0)],
-        solution=exact,
-    )
+    equation = "−u″ + u³ = f on (−1, 1),  u = cos πx"
+    conditions = [interior(inside), boundary(_dirichlet(exact), weight=10.0)]
+    return Problem("nonlinear_bvp", Box([-1.0], [1.0]), conditions, solution=exact, equation=equation)
 
 
 def transport_1d(speed: float = 1.0) -> Problem:
@@ -108,26 +92,21 @@ def transport_1d(speed: float = 1.0) -> Problem:
     def periodic(u, x):
         return u(x) - u(x.at[0].add(1.0))
 
-    return Problem(
-        name="transport_1d",
-        equation=f"u_t + c u_x = 0 on (0, 1)×(0, 1), periodic in x,  u = sin 2π(x − ct), c = {speed:g}",
-        domain=Box([0.0, 0.0], [1.0, 1.0]),
-        conditions=[
-            interior(lambda u, x: partial(u, 1)(x) + speed * partial(u, 0)(x)),
-            face(axis=0, side="lower", residual=periodic, weight=10.0),
-            face(axis=1, side="lower", residual=_dirichlet(exact), weight=10.0),
-        ],
-        solution=exact,
-        axes=("x", "t"),
-    )
+    equation = f"u_t + c u_x = 0 on (0, 1)×(0, 1), periodic in x,  u = sin 2π(x − ct), c = {speed:g}"
+    conditions = [
+        interior(lambda u, x: partial(u, 1)(x) + speed * partial(u, 0)(x)),
+        face(axis=0, side="lower", residual=periodic, weight=10.0),
+        face(axis=1, side="lower", residual=_dirichlet(exact), weight=10.0),
+    ]
+    return Problem("transport_1d", Box([0.0, 0.0], [1.0, 1.0]), conditions, solution=exact, equation=equation, axes=("x", "t"))
 
 
 class ProblemCatalogue(Catalogue):
     """A catalogue whose factories note their name and arguments in the problems that they make."""
 
-    def __init__(self, factories: dict[str, Callable[..., Problem]]):
+    def __init__(self, *factories: Callable[..., Problem]):
         super().__init__("problem", {})
-        self.update(factories)
+        self.update({factory.__name__: factory for factory in factories})
 
     def __setitem__(self, name, factory):
         super().__setitem__(name, _noting(name, factory))
@@ -163,6 +142,4 @@ def made_again(origin: tuple[str, dict], weights: list[float]) -> Problem:
 
 
 #: Factories of problems; see the opening of this module.
-PROBLEMS = ProblemCatalogue(
-    {factory.__name__: factory for factory in (poisson_1d, poisson_2d, poisson_5d, heat_1d, nonlinear_bvp, transport_1d)}
-)
+PROBLEMS = ProblemCatalogue(poisson_1d, poisson_2d, poisson_5d, heat_1d, nonlinear_bvp, transport_1d)

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.jacobians import Jacobian
-from sketchlab.validation import InputError, check_array, check_integer, check_jacobian, check_matrix
+from sketchlab.validation import InputError, check_array, check_integer, check_jacobian
 
 #: Largest dense Gramian that is built without being told a limit, in bytes.
 MEMORY_LIMIT = 2 * 2**30
@@ -159,8 +159,7 @@ class Gramian(NamedTuple):
 
     def matmat(self, a: jax.Array) -> jax.Array:
         """Return G A: (P, k) -> (P, k), for one product with J and one with Jᵀ; G is not formed."""
-        check_matrix("a", a, check_jacobian(self.jacobian).shape[1])
-        return self.jacobian.rmatmat(self.jacobian.matmat(a))
+        return self.jacobian.rmatmat(check_jacobian(self.jacobian).matmat(a))
 
     def dense(self, *, limit: int = MEMORY_LIMIT) -> jax.Array:
         """Form G (P, P), for N P² operations.
@@ -170,10 +169,8 @@ class Gramian(NamedTuple):
         parameters = check_jacobian(self.jacobian).shape[1]
         needed = parameters**2 * jnp.dtype(self.jacobian.dtype).itemsize
         if needed > check_integer("limit", limit, 0):
-            raise InputError(
-                f"the dense Gramian of P = {parameters} parameters takes {needed / 2**30:.3g} GiB, the limit is "
-                f"{limit / 2**30:.3g} GiB: use its products or a sketch, or raise limit."
-            )
+            sizes = f"takes {needed / 2**30:.3g} GiB, the limit is {limit / 2**30:.3g} GiB"
+            raise InputError(f"the dense Gramian of P = {parameters} parameters {sizes}: use its products, or raise limit.")
         matrix = self.jacobian.dense()
         return matrix.T @ matrix
 

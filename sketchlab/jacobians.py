@@ -21,7 +21,6 @@ joining the blocks into one matrix would take three times as long as computing t
 
 import functools
 import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,8 +67,7 @@ class Jacobian:
         """Return J A: (P, k) -> (N, k)."""
         check_matrix("A in the product J A", a, self.shape[1])
         ends = np.cumsum([block.shape[1] for block in self.blocks])[:-1]
-        first, *others = (block @ part for block, part in zip(self.blocks, jnp.split(a, ends), strict=True))
-        return sum(others, first)
+        return functools.reduce(jnp.add, map(jnp.matmul, self.blocks, jnp.split(a, ends)))
 
     def matvec(self, a: jax.Array) -> jax.Array:
         """Return J a: (P,) -> (N,)."""
@@ -108,11 +106,6 @@ def from_matrix(matrix: jax.Array) -> Jacobian:
     return Jacobian((found,))
 
 
-def from_column_blocks(blocks: Sequence[jax.Array]) -> Jacobian:
-    """Wrap a matrix that is held in blocks of columns (N, P_i)."""
-    return Jacobian(tuple(blocks))
-
-
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["theta", "points"], meta_fields=["least_squares", "block"])
 @dataclass(frozen=True, eq=False)
 class RowBlocks:
@@ -149,10 +142,11 @@ class RowBlocks:
     def matmat(self, a: jax.Array) -> jax.Array:
         """Return J A: (P, k) -> (N, k)."""
         check_matrix("A in the product J A", a, self.shape[1])
-        products = [
-            jax.lax.map(lambda x, chosen=chosen: self._build(chosen, x, a).matmat(a), points) for chosen, points in self._runs()
-        ]
-        return jnp.concatenate([product.reshape(-1, a.shape[1]) for product in products])
+
+        def product(chosen, points):
+            return jax.lax.map(lambda x: self._build(chosen, x, a).matmat(a), points).reshape(-1, a.shape[1])
+
+        return jnp.concatenate([product(*run) for run in self._runs()])
 
     def matvec(self, a: jax.Array) -> jax.Array:
         """Return J a: (P,) -> (N,), by one forward pass and without building J."""

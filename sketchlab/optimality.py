@@ -52,10 +52,7 @@ class NearOptimality(NamedTuple):
 
     Attributes
     ----------
-    rank, oversampling : int
-    route : str
-    largest : float
-        λ₁
+    rank : int
     floor : float
         ε λ₁: no basis in floating point, the exact eigenvectors rounded included, makes a smaller error for certain.
     optimum : Norms
@@ -67,9 +64,6 @@ class NearOptimality(NamedTuple):
     """
 
     rank: int
-    oversampling: int
-    route: str
-    largest: float
     floor: float
     optimum: Norms
     errors: dict[tuple[str, int], Norms]
@@ -115,10 +109,8 @@ def halko_bounds(eigenvalues, rank: int, oversampling: int, power_iterations: in
     high_frobenius = np.hypot(
         optimum, np.e * np.sqrt(3 * k / (p + 1)) * tail + np.sqrt(2 * p) * np.e**2 * spread / (p + 1) * ratio**m
     )
-    return Bounds(
-        expected=Norms(float(last * (ratio + 2 * mean)), float(last * (optimum + np.sqrt(2) * mean_frobenius))),
-        likely=Norms(float(last * (ratio + 2 * high)), float(last * (optimum + np.sqrt(2) * high_frobenius))),
-    )
+    pairs = (mean, mean_frobenius), (high, high_frobenius)
+    return Bounds(*(Norms(float(last * (ratio + 2 * s)), float(last * (optimum + np.sqrt(2) * f))) for s, f in pairs))
 
 
 def near_optimality(
@@ -129,10 +121,9 @@ def near_optimality(
     sketches: Sequence[str] = tuple(SKETCHES),
     power_iterations: Sequence[int] = (0, 1, 2),
     repeats: int = 20,
-    route: str = "range",
     oversampling: int = OVERSAMPLING,
 ) -> NearOptimality:
-    """Measure how far sketches of G are from the best of their rank.
+    """Measure how far sketches of G by the route "range" are from the best of their rank.
 
     Parameters
     ----------
@@ -143,8 +134,6 @@ def near_optimality(
     key : JAX random key
     sketches, power_iterations : sequences of str and int
         Entries of `SKETCHES` and values of q: `repeats` sketches are drawn for every pair.
-    route : str
-        An entry of `ROUTES`; the bounds are for "range".
     oversampling : int
         p >= 4
 
@@ -163,28 +152,19 @@ def near_optimality(
     check_integer("repeats", repeats, 1)
     if not sketches or not power_iterations:
         raise InputError(f"sketches = {list(sketches)}, power_iterations = {list(power_iterations)}: name at least one of each.")
-    with one_blas_thread():
-        truth = full_spectrum(jacobian)
-    eigenvalues = np.asarray(truth.eigenvalues)
-    bounds = {q: halko_bounds(eigenvalues, rank, oversampling, q) for q in power_iterations}
-
     pairs = [(sketch, q) for sketch in sketches for q in power_iterations]
     keys = jax.random.split(check_key(key), (len(pairs), repeats))
     with one_blas_thread():
-        errors = [
-            Norms(*map(np.asarray, _errors(jacobian, truth, some, rank, route, sketch, oversampling, q)))
+        truth = full_spectrum(jacobian)
+        eigenvalues = np.asarray(truth.eigenvalues)
+        bounds = {q: halko_bounds(eigenvalues, rank, oversampling, q) for q in power_iterations}
+        errors = {
+            (sketch, q): Norms(*map(np.asarray, _errors(jacobian, truth, some, rank, sketch, oversampling, q)))
             for (sketch, q), some in zip(pairs, keys, strict=True)
-        ]
-    return NearOptimality(
-        rank=rank,
-        oversampling=oversampling,
-        route=route,
-        largest=float(eigenvalues[0]),
-        floor=float(jnp.finfo(jacobian.dtype).eps * eigenvalues[0]),
-        optimum=Norms(float(eigenvalues[rank]) if rank < eigenvalues.size else 0.0, float(np.linalg.norm(eigenvalues[rank:]))),
-        errors=dict(zip(pairs, errors, strict=True)),
-        bounds=bounds,
-    )
+        }
+    floor = float(jnp.finfo(jacobian.dtype).eps * eigenvalues[0])
+    optimum = Norms(float(eigenvalues[rank]) if rank < eigenvalues.size else 0.0, float(np.linalg.norm(eigenvalues[rank:])))
+    return NearOptimality(rank, floor, optimum, errors, bounds)
 
 
 def gramian_error(truth: Spectrum, approximation: Spectrum, *, key) -> Norms:
@@ -206,10 +186,10 @@ def gramian_error(truth: Spectrum, approximation: Spectrum, *, key) -> Norms:
     return Norms(norms[-1], jnp.linalg.norm(difference))
 
 
-@partial(jax.jit, static_argnums=(3, 4, 5, 6, 7))
-def _errors(jacobian, truth, keys, rank, route, sketch, oversampling, power_iterations):
+@partial(jax.jit, static_argnums=(3, 4, 5, 6))
+def _errors(jacobian, truth, keys, rank, sketch, oversampling, power_iterations):
     """Return the error of a sketch for each random key."""
-    options = {"route": route, "sketch": sketch, "oversampling": oversampling, "power_iterations": power_iterations}
+    options = {"sketch": sketch, "oversampling": oversampling, "power_iterations": power_iterations}
 
     def error(key):
         sketch_key, norm_key = jax.random.split(key)

@@ -11,7 +11,7 @@ To add an optimizer, write a factory that returns an `Optimizer` and enter it in
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -19,8 +19,9 @@ import jax.numpy as jnp
 import optax
 
 from sketchlab.decompositions import DECOMPOSITIONS, Decomposition, dual, exact, growing, sketched
+from sketchlab.random_matrices import Draw
 from sketchlab.searches import SEARCHES, Search, damping_path, grid_search, step_grid
-from sketchlab.strategies import Bound, Settings
+from sketchlab.strategies import Bound, no_state
 from sketchlab.validation import Catalogue, InputError, check_instance, check_integer, check_real
 
 
@@ -73,34 +74,26 @@ class Optimizer:
     name: str
     init: Callable[..., Any]
     step: Callable[..., tuple[jax.Array, Any, StepInfo]]
-    settings: dict[str, Any]
+    settings: dict[str, Any] = field(hash=False)
     adapt: Callable[..., Any] | None = None
-
-    def __post_init__(self):
-        object.__setattr__(self, "settings", Settings(self.settings))
 
 
 def gradient_descent(*, halvings: int = 30) -> Optimizer:
     """Steepest descent with the step grid 2^0 … 2^-halvings and zero: the plainest baseline that cannot diverge."""
     settings = {"halvings": check_integer("halvings", halvings, 0)}
-    return Optimizer("gd", _no_state, Bound(_descend, **settings), settings)
-
-
-def _no_state(least_squares, theta, points, *, key):
-    return ()
+    return Optimizer("gd", no_state, Bound(_descend, **settings), settings)
 
 
 def _descend(least_squares, theta, state, points, *, key, halvings):
     loss, gradient = jax.value_and_grad(least_squares.loss)(theta, points)
     move = grid_search(lambda d: least_squares.loss(theta + d, points), loss, -gradient, halvings=halvings)
-    finite = _all_finite(loss, gradient)
-    return theta + move.step, state, _first_order_info(move.loss, move.step, move.accepted, finite)
+    return theta + move.step, state, _first_order_info(move.loss, move.step, move.accepted, _all_finite(loss, gradient))
 
 
 def adam(*, learning_rate: float = 1e-3) -> Optimizer:
     """Adam (Kingma, Ba 2015), by optax: one gradient a step."""
     rate = check_real("learning_rate", learning_rate, 0, float("inf"), open_low=True, open_high=True)
-    return _from_optax("adam", _take_adam_step, {"learning_rate": rate})
+    return _from_optax("adam", Bound(optax.adam, learning_rate=rate), {"learning_rate": rate})
 
 
 def lbfgs(*, memory: int = 10) -> Optimizer:
@@ -109,25 +102,13 @@ def lbfgs(*, memory: int = 10) -> Optimizer:
     The line search leaves loss and gradient of its last point in the state, from which the next step starts: 1.3 evaluations a
     step on average.
     """
-    return _from_optax("lbfgs", _take_lbfgs_step, {"memory": check_integer("memory", memory, 1)})
+    memory = check_integer("memory", memory, 1)
+    return _from_optax("lbfgs", Bound(optax.lbfgs, memory_size=memory), {"memory": memory})
 
 
-def _all_finite(loss, gradient: Any):
-    return jnp.isfinite(loss) & jnp.all(jnp.isfinite(gradient))
-
-
-def _from_optax(name, take, settings):
-    return Optimizer(name, Bound(_first_optax_state, name=name, **settings), Bound(take, name=name, **settings), settings)
-
-
-def _transformation(name, **settings):
-    return optax.adam(settings["learning_rate"]) if name == "adam" else optax.lbfgs(memory_size=settings["memory"])
-
-
-def _updated(settings, *arguments, **others):
-    # optax mixes types of numbers in its counters: where promotion is strict, its own part must not be.
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        return _transformation(**settings).update(*arguments, **others)
+def _from_optax(name, make, settings):
+    """Return an optimizer that takes the steps of the optax transformation make()."""
+    return Optimizer(name, Bound(_first_optax_state, make=make), Bound(_take_optax_step, make=make), settings)
 
 
 class OptaxState(NamedTuple):
@@ -141,38 +122,39 @@ def _tell(points):
     return jnp.stack([jnp.sum(x) for x in points])
 
 
-def _first_optax_state(least_squares, theta, points, *, key, name, **settings):
+def _first_optax_state(least_squares, theta, points, *, key, make):
     # Naming the dtype makes every number of the state strongly typed, as a step returns it: else a second compilation follows.
-    inner = _transformation(name, **settings).init(theta)
-    return OptaxState(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), inner), _tell(points))
+    inner = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), make().init(theta))
+    return OptaxState(inner, _tell(points))
 
 
-def _take_adam_step(least_squares, theta, state, points, *, key, **settings):
-    loss, gradient = jax.value_and_grad(least_squares.loss)(theta, points)
-    updates, new = _updated(settings, gradient, state.inner, theta)
-    return _take(theta, points, state, updates, new, loss, _all_finite(loss, gradient))
+def _take_optax_step(least_squares, theta, state, points, *, key, make):
+    """Take a step of an optax transformation, unless it is non-finite: that must leave nothing in the state either."""
 
-
-def _take_lbfgs_step(least_squares, theta, state, points, *, key, **settings):
     def loss_at(parameters):
         return least_squares.loss(parameters, points)
 
-    # Loss and gradient that the line search left behind are of the points that it saw: an infinite one is evaluated anew.
-    kept = jnp.where(jnp.all(_tell(points) == state.seen), optax.tree.get(state.inner, "value"), jnp.inf)
-    inner = optax.tree.set(state.inner, value=kept)
-    loss, gradient = optax.value_and_grad_from_state(loss_at)(theta, state=inner)
-    updates, new = _updated(settings, gradient, inner, theta, value=loss, grad=gradient, value_fn=loss_at)
+    inner, kept = state.inner, optax.tree.get(state.inner, "value")
+    if kept is None:
+        loss, gradient = jax.value_and_grad(loss_at)(theta)
+    else:
+        # Loss and gradient that a line search left behind are of the points that it saw: an infinite one is evaluated anew.
+        inner = optax.tree.set(inner, value=jnp.where(jnp.all(_tell(points) == state.seen), kept, jnp.inf))
+        loss, gradient = optax.value_and_grad_from_state(loss_at)(theta, state=inner)
+    transformation: Any = optax.with_extra_args_support(make())
+    # optax mixes types of numbers in its counters: where promotion is strict, its own part must not be.
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        update, inner = transformation.update(gradient, inner, theta, value=loss, grad=gradient, value_fn=loss_at)
     finite = _all_finite(loss, gradient)
-    return _take(theta, points, state, updates, new, optax.tree.get(new, "value"), finite)
-
-
-def _take(theta, points, state, updates: Any, new, loss, finite):
-    """Take the step of an optax transformation, unless it is non-finite: that must leave nothing in the state either."""
-    accepted = finite & jnp.all(jnp.isfinite(updates))
-    update = jnp.where(accepted, updates, 0)
-    new = OptaxState(new, _tell(points))
+    accepted = finite & jnp.all(jnp.isfinite(update))
+    update, new = jnp.where(accepted, update, 0), OptaxState(inner, _tell(points))
     new = jax.tree.map(lambda after, before: jnp.where(accepted, after, before), new, state)
-    return theta + update, new, _first_order_info(loss, update, accepted, finite)
+    # A line search knows the loss after its step.
+    return theta + update, new, _first_order_info(optax.tree.get(inner, "value", loss), update, accepted, finite)
+
+
+def _all_finite(loss, gradient):
+    return jnp.isfinite(loss) & jnp.all(jnp.isfinite(gradient))
 
 
 def _first_order_info(loss, update, accepted, finite):
@@ -249,15 +231,9 @@ def _step(least_squares, theta, state, points, *, key, decomposition, search, mo
         lambda d: least_squares.residual(theta + d, points), loss, spectrum, remaining, drift, state.search
     )
     eigenvalues = spectrum.eigenvalues
-    info = StepInfo(
-        loss=move.loss,
-        damping=move.damping * eigenvalues[0],
-        step_norm=jnp.linalg.norm(move.step),
-        accepted=move.accepted,
-        finite=jnp.isfinite(loss) & jnp.isfinite(eigenvalues[0]),
-        eigenvalues=eigenvalues,
-        sketch_error=jnp.asarray(spectrum.error, loss.dtype),
-    )
+    damping, finite = move.damping * eigenvalues[0], jnp.isfinite(loss) & jnp.isfinite(eigenvalues[0])
+    error = jnp.asarray(spectrum.error, loss.dtype)
+    info = StepInfo(move.loss, damping, jnp.linalg.norm(move.step), move.accepted, finite, eigenvalues, error)
     return theta + move.step, NaturalState(move.step, memory, search_state), info
 
 
@@ -270,21 +246,15 @@ def dual_natural_gradient(*, search: Search | None = None, momentum: float = 0.5
     return natural_gradient(dual(), search=search, momentum=momentum)
 
 
-#: What `sketched_natural_gradient` is made of, by preset.
-PRESETS = Catalogue(
-    "preset",
-    {
-        "best": lambda: {"recycle": 0.75, "momentum": 0.5, "search": damping_path()},
-        "paper": lambda: {"recycle": 0.0, "momentum": 0.0, "search": step_grid()},
-    },
-)
+#: Options of `sketched_natural_gradient` by preset: "best" is the defaults of `sketched` and `natural_gradient`.
+PRESETS = Catalogue("preset", {"best": dict, "paper": lambda: {"recycle": 0.0, "momentum": 0.0, "search": step_grid()}})
 
 
 def sketched_natural_gradient(
     rank: int | Literal["auto"] | None = None,
     *,
     preset: str = "best",
-    test_matrix: str | Callable[..., jax.Array] = "gaussian",
+    test_matrix: str | Draw = "gaussian",
     recycle: float | None = None,
     power_iterations: int = 0,
     momentum: float | None = None,
@@ -322,12 +292,15 @@ def sketched_natural_gradient(
     True
     """
     given = {"recycle": recycle, "momentum": momentum, "search": search}
-    chosen = PRESETS[preset]() | {name: value for name, value in given.items() if value is not None}
-    options = {"test_matrix": test_matrix, "recycle": chosen["recycle"], "power_iterations": power_iterations}
-    if max_rank is not None and rank != "auto":
+    options = PRESETS[preset]() | {name: value for name, value in given.items() if value is not None}
+    sketch = {"test_matrix": test_matrix, "power_iterations": power_iterations}
+    if "recycle" in options:
+        sketch["recycle"] = options.pop("recycle")
+    if isinstance(rank, str) and rank == "auto":
+        return natural_gradient(growing(max_rank, **sketch), **options)
+    if max_rank is not None:
         raise InputError(f"max_rank = {max_rank} is a cap for rank='auto': with rank = {rank!r} leave it out.")
-    decomposition = growing(max_rank, **options) if isinstance(rank, str) and rank == "auto" else sketched(rank, **options)
-    return natural_gradient(decomposition, search=chosen["search"], momentum=chosen["momentum"])
+    return natural_gradient(sketched(rank, **sketch), **options)
 
 
 OPTIMIZERS = Catalogue(
@@ -367,16 +340,12 @@ def carried_over(old: Optimizer, old_state, new: Optimizer, new_state):
     A natural gradient keeps the last step; what its decomposition remembers, where shapes allow; and what its search remembers,
     if the search is the same one.
     """
-    if isinstance(old_state, NaturalState) and isinstance(new_state, NaturalState):
-        same_search = old.settings["search"] == new.settings["search"]
-        return NaturalState(
-            last_step=old_state.last_step,
-            decomposition=_kept(old_state.decomposition, new_state.decomposition),
-            search=old_state.search if same_search else new_state.search,
-        )
-    return _kept(old_state, new_state) if old.name == new.name else new_state
+    if not (isinstance(old_state, NaturalState) and isinstance(new_state, NaturalState)):
+        return _kept(old_state, new_state) if old.name == new.name else new_state
+    search = old_state.search if old.settings["search"] == new.settings["search"] else new_state.search
+    return NaturalState(old_state.last_step, _kept(old_state.decomposition, new_state.decomposition), search)
 
 
 def _kept(old, new):
-    described = [jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), state) for state in (old, new)]
-    return old if described[0] == described[1] else new
+    before, after = (jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), state) for state in (old, new))
+    return old if before == after else new

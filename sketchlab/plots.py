@@ -14,8 +14,8 @@ from sketchlab.drawing import BLUE, COLOURS, GREEN, GREY, ORANGE, PINK, exact_va
 from sketchlab.gramian import Spectrum, noise_floors
 from sketchlab.history import Run
 from sketchlab.networks import MLP
-from sketchlab.optimality import NearOptimality, Norms
-from sketchlab.problems import Condition, Problem
+from sketchlab.optimality import NearOptimality
+from sketchlab.problems import Problem
 from sketchlab.tangents import tangent_functions
 from sketchlab.validation import InputError, check_integer
 
@@ -25,11 +25,7 @@ HATCHES = ("", "//", "..", "xx", "--", "++")
 
 
 def plot_spectrum(
-    spectrum: Spectrum | Mapping[str, Spectrum],
-    *,
-    rank: int | None = None,
-    damping: float | None = None,
-    ax: Axes | None = None,
+    spectrum: Spectrum | Mapping[str, Spectrum], *, rank: int | None = None, damping: float | None = None, ax: Axes | None = None
 ) -> Axes:
     """Draw eigenvalues λ = s² against their index, on a logarithmic axis, and where rounding errors begin.
 
@@ -93,18 +89,15 @@ def plot_shares(spectrum: Spectrum, *, ax: Axes | None = None) -> Axes:
     if not spectrum.conditions:
         raise InputError("this spectrum was made from a matrix and knows no conditions: compute it with sl.spectrum.")
     ax = _axes(ax)
-    index = np.arange(1, spectrum.rank + 1)
-    layers = ax.stackplot(
-        index, *map(np.asarray, spectrum.shares.values()), labels=list(spectrum.shares), colors=COLOURS, step="mid", alpha=0.8
-    )
+    index, shares = np.arange(1, spectrum.rank + 1), spectrum.shares
+    layers = ax.stackplot(index, *map(np.asarray, shares.values()), labels=list(shares), colors=COLOURS, step="mid", alpha=0.8)
     for layer, hatch in zip(layers, HATCHES * len(layers), strict=False):
         layer.set(hatch=hatch, edgecolor="white", linewidth=0)
     resolved = int(np.sum(np.asarray(spectrum.eigenvalues) > float(spectrum.noise_floor)))
     if resolved < spectrum.rank:
         ax.axvline(resolved, color="black", linestyle=":", label="rounding begins")
-    ax.set(
-        xlabel="index i", ylabel="share of λᵢ", ylim=(0, 1), xlim=(1, max(spectrum.rank, 2)), title="Where eigenvalues come from"
-    )
+    ax.set(xlabel="index i", ylabel="share of λᵢ", title="Where eigenvalues come from")
+    ax.set(xlim=(1, max(spectrum.rank, 2)), ylim=(0, 1))
     # Beside the picture: the first eigenvalues are what matters in it.
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)
     return ax
@@ -117,7 +110,6 @@ def plot_eigenfunctions(
     spectrum: Spectrum,
     *,
     indices: Sequence[int] = (1, 2, 3, 10, 30, 100),
-    condition: Condition | None = None,
     axes: Sequence[Axes] | None = None,
 ) -> list[Axes]:
     """Draw eigenfunctions, what eigenvectors of G do to u, in a grid of small pictures: `tangent_functions` over the domain.
@@ -129,8 +121,6 @@ def plot_eigenfunctions(
         At theta.
     indices : sequence of int
         Which eigenvectors, from 1.
-    condition : Condition, optional
-        Draw its linearized residual instead.
     axes : sequence of Axes, optional
         One for each index.
     """
@@ -138,25 +128,19 @@ def plot_eigenfunctions(
         check_integer("index", index, 1, spectrum.rank)
     x, shape = slice_points(problem)
     vectors = spectrum.right[:, np.asarray(indices) - 1]
-    values = np.asarray(tangent_functions(problem, network, theta, vectors, x, condition=condition))
+    values = np.asarray(tangent_functions(problem, network, theta, vectors, x))
     values = values if values.ndim == 2 else values[:, 0]
     if axes is None:
         columns = min(3, len(indices))
         rows = -(-len(indices) // columns)
-        figure, grid = plt.subplots(rows, columns, layout="constrained", squeeze=False, figsize=(3.2 * columns, 2.7 * rows))
-        for unused in grid.ravel()[len(indices) :]:
-            unused.remove()
-        axes = list(grid.ravel()[: len(indices)])
+        figure = plt.figure(layout="constrained", figsize=(3.2 * columns, 2.7 * rows))
+        axes = [figure.add_subplot(rows, columns, i + 1) for i in range(len(indices))]
         figure.suptitle("Eigenfunctions of the Gramian")
     for ax, index, value in zip(axes, indices, values.T, strict=True):
         title, value = f"i = {index}, λ = {float(spectrum.eigenvalues[index - 1]):.0e}", masked(problem, x, value)
-        if problem.dim == 1:
-            ax.plot(x[:, 0], value, color=BLUE)
-            ax.set(xlabel=problem.axes[0], ylabel="∂u/∂θ · vᵢ", title=title)
-            continue
         limit = max(float(np.nanmax(np.abs(value))), np.finfo(float).tiny)
-        _colour(ax, problem, x, shape, value, cmap="RdBu_r", vmin=-limit, vmax=limit)
-        ax.set_title(title)
+        colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
+        _draw(ax, problem, x, shape, value, name="∂u/∂θ · vᵢ", title=title, colour=BLUE, **colours)
     return list(axes)
 
 
@@ -168,8 +152,7 @@ def plot_near_optimality(result: NearOptimality, *, norm: str = "spectral", ax: 
     result : NearOptimality
     norm : "spectral" or "frobenius"
     """
-    if norm not in Norms._fields:
-        raise InputError(f"norm = {norm!r} is not known: use 'spectral' or 'frobenius'.")
+    subscript = _chosen("norm", norm, {"spectral": "₂", "frobenius": "_F"})
     ax = _axes(ax)
     values = list(result.bounds)
     sketches = list(dict.fromkeys(sketch for sketch, _ in result.errors))
@@ -180,15 +163,13 @@ def plot_near_optimality(result: NearOptimality, *, norm: str = "spectral", ax: 
             x = i + (j - (len(sketches) - 1) / 2) * width + np.linspace(-0.3, 0.3, len(errors)) * width
             style = _style(j) | {"linestyle": "none", "marker": MARKERS[j % len(MARKERS)], "markersize": 3.5}
             ax.plot(x, errors, label=sketch if i == 0 else None, **style)
-    for i, q in enumerate(values):
-        bounds = result.bounds[q]
-        for bound, label, dash in ((bounds.expected, "bound of the mean", "--"), (bounds.likely, "bound of all but a few", ":")):
-            style = {"color": "black", "linestyle": dash, "label": label if i == 0 else None}
-            ax.hlines(getattr(bound, norm), i - 0.45, i + 0.45, **style)
+    middle = np.arange(len(values))
+    for kind, label, dash in (("expected", "bound of the mean", "--"), ("likely", "bound of all but a few", ":")):
+        heights = [getattr(getattr(bounds, kind), norm) for bounds in result.bounds.values()]
+        ax.hlines(heights, middle - 0.45, middle + 0.45, color="black", linestyle=dash, label=label)
     optimum = getattr(result.optimum, norm)
     ax.axhline(optimum, color=GREEN, label=f"best of rank {result.rank}")
     ax.axhline(result.floor, color=GREY, linestyle=(0, (1, 2)), linewidth=1, label="rounding of the basis, ε λ₁")
-    subscript = {"spectral": "₂", "frobenius": "_F"}[norm]
     ax.set(yscale="log", xlabel="power iterations q", ylabel=f"‖G − Ĝ‖{subscript}", title="Sketches against the best")
     ax.set_ylim(bottom=max(optimum / 10, result.floor / 2))
     ax.set_xticks(range(len(values)), [str(q) for q in values])
@@ -245,14 +226,12 @@ def plot_convergence(
     quantity : "relative_error" or "loss", optional
         The error by default, where it is known.
     """
-    if against not in ("steps", "seconds"):
-        raise InputError(f"against = {against!r} is not known: use 'steps' or 'seconds'.")
-    if quantity not in (None, "relative_error", "loss"):
-        raise InputError(f"quantity = {quantity!r} is not known: use 'relative_error' or 'loss'.")
     labelled = _labelled(runs)
     if quantity is None:
         known = all(run.history.relative_error is not None for run in labelled.values())
         quantity = "relative_error" if known else "loss"
+    xlabel = _chosen("against", against, {"steps": "step", "seconds": "seconds, compilation not counted"})
+    ylabel = _chosen("quantity", quantity, {"relative_error": "relative L2 error", "loss": "loss ½‖r‖²"})
     for run in labelled.values():
         if getattr(run.history, quantity) is None:
             raise InputError(f"problem {run.problem.name!r} has no known solution, hence no error: use quantity='loss'.")
@@ -261,24 +240,21 @@ def plot_convergence(
         values = getattr(run.history, quantity)
         x = np.arange(1, len(values) + 1) if against == "steps" else run.history.seconds
         ax.semilogy(x, values, label=label, **_style(i))
-    ax.set(xlabel={"steps": "step", "seconds": "seconds, compilation not counted"}[against])
-    ax.set(ylabel={"relative_error": "relative L2 error", "loss": "loss ½‖r‖²"}[quantity], title="Convergence")
+    ax.set(xlabel=xlabel, ylabel=ylabel, title="Convergence")
     ax.legend()
     return ax
 
 
 def plot_solution(run: Run, *, ax: Axes | None = None) -> Axes:
     """Draw the trained solution: a curve in one dimension, a field in two, the slice through the centre in more."""
-    x, shape = slice_points(run.problem)
-    values = masked(run.problem, x, first_output(run.solution(x)))
-    if run.problem.dim > 1:
-        return _field(ax, run, x, shape, values, title="Solution u", cmap="viridis")
-    ax = _axes(ax)
-    ax.plot(x[:, 0], values, color=BLUE, label="network")
-    if run.problem.solution is not None:
-        ax.plot(x[:, 0], exact_values(run.problem, x), color=ORANGE, linestyle="--", label="exact")
-    ax.set(xlabel=run.problem.axes[0], ylabel="u", title="Solution u")
-    ax.legend()
+    problem, ax = run.problem, _axes(ax)
+    x, shape = slice_points(problem)
+    values = masked(problem, x, first_output(run.solution(x)))
+    _draw(ax, problem, x, shape, values, name="u", title=f"Solution u{_others(problem)}", colour=BLUE, cmap="viridis")
+    if problem.dim == 1:
+        if problem.solution is not None:
+            ax.plot(x[:, 0], exact_values(problem, x), color=ORANGE, linestyle="--", label="exact")
+        ax.legend()
     return ax
 
 
@@ -290,15 +266,16 @@ def plot_error(run: Run, *, ax: Axes | None = None) -> Axes:
     InputError
         If the problem has no known solution.
     """
-    if run.problem.solution is None:
-        raise InputError(f"problem {run.problem.name!r} has no known solution to compare with: draw plot_solution instead.")
-    x, shape = slice_points(run.problem)
-    values = masked(run.problem, x, np.abs(first_output(run.solution(x)) - exact_values(run.problem, x)))
-    if run.problem.dim > 1:
-        return _field(ax, run, x, shape, values, title="Error |u − u*|", cmap="magma")
+    problem = run.problem
+    if problem.solution is None:
+        raise InputError(f"problem {problem.name!r} has no known solution to compare with: draw plot_solution instead.")
     ax = _axes(ax)
-    ax.semilogy(x[:, 0], values, color=ORANGE)
-    ax.set(xlabel=run.problem.axes[0], ylabel="|u − u*|", title="Error |u − u*|")
+    x, shape = slice_points(problem)
+    values = masked(problem, x, np.abs(first_output(run.solution(x)) - exact_values(problem, x)))
+    title = f"Error |u − u*|{_others(problem)}"
+    _draw(ax, problem, x, shape, values, name="|u − u*|", title=title, colour=ORANGE, cmap="magma")
+    if problem.dim == 1:
+        ax.set_yscale("log")
     return ax
 
 
@@ -311,20 +288,27 @@ def _labelled(runs):
     return {f"{name} ({i})" if repeated else name: run for i, (name, run) in enumerate(zip(names, runs, strict=True), 1)}
 
 
-def _field(ax, run, x, shape, values, *, title, cmap):
-    ax = _axes(ax)
-    _colour(ax, run.problem, x, shape, values, cmap=cmap)
-    note = "" if run.problem.dim == 2 else ", other axes at their middle"
-    ax.set_title(title + note)
-    return ax
-
-
-def _colour(ax, problem, x, shape, values, **style):
-    """Colour the grid of `slice_points` by values (n,), with a colour bar and labelled axes."""
+def _draw(ax, problem, x, shape, values, *, name, title, colour, **colours):
+    """Draw a function by its values (n,) on the grid of `slice_points`: a curve in one dimension, a field in more."""
+    if problem.dim == 1:
+        ax.plot(x[:, 0], values, color=colour, label="network")
+        ax.set(xlabel=problem.axes[0], ylabel=name, title=title)
+        return
     first, second = (x[:, axis].reshape(shape) for axis in range(2))
-    image = ax.pcolormesh(first, second, np.ma.masked_invalid(values.reshape(shape)), shading="gouraud", **style)
+    image = ax.pcolormesh(first, second, np.ma.masked_invalid(values.reshape(shape)), shading="gouraud", **colours)
     ax.figure.colorbar(image, ax=ax)
-    ax.set(xlabel=problem.axes[0], ylabel=problem.axes[1])
+    ax.set(xlabel=problem.axes[0], ylabel=problem.axes[1], title=title)
+
+
+def _others(problem):
+    return ", other axes at their middle" if problem.dim > 2 else ""
+
+
+def _chosen(name, value, labels):
+    """Return the label of a choice, or refuse one that has none."""
+    if value not in labels:
+        raise InputError(f"{name} = {value!r} is not known: use {' or '.join(map(repr, labels))}.")
+    return labels[value]
 
 
 def _style(i):

@@ -70,7 +70,7 @@ class Condition:
 def interior(residual: Residual, weight: float = 1.0, equations: int | None = None) -> Condition:
     """Ask that `residual` vanishes inside the domain: the differential equation.
 
-    >>> sl.interior(lambda u, x: sl.laplacian(u)(x) + 1.0).region.name
+    >>> str(sl.interior(lambda u, x: sl.laplacian(u)(x) + 1.0).region)
     'interior'
     """
     return Condition(residual, INTERIOR, weight, equations)
@@ -199,8 +199,7 @@ class Problem:
         """Return the problem with other weights, one for each condition."""
         weights = _listed(weights)
         if not isinstance(weights, Sequence) or len(weights) != len(self.conditions):
-            many = len(weights) if isinstance(weights, Sequence) else repr(weights)
-            raise InputError(f"{many} weights do not fit the {len(self.conditions)} conditions of {self.name!r}.")
+            raise InputError(f"weights = {weights!r} do not fit the {len(self.conditions)} conditions of {self.name!r}.")
         conditions = [replace(condition, weight=weight) for condition, weight in zip(self.conditions, weights, strict=True)]
         return replace(self, conditions=conditions).of_origin(self.origin)
 
@@ -216,10 +215,8 @@ class Problem:
         try:
             pickle.dumps([self.domain, self.solution, *((c.residual, c.region) for c in self.conditions)], protocol)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise pickle.PicklingError(
-                f"problem {self.name!r} cannot be pickled ({error}): define its functions with def at the top of a module, or "
-                "make it anew from its numbers in each process."
-            ) from error
+            way_out = "define its functions with def at the top of a module, or make it anew from its numbers in each process"
+            raise pickle.PicklingError(f"problem {self.name!r} cannot be pickled ({error}): {way_out}.") from error
         return super().__reduce_ex__(protocol)
 
     def of_origin(self, origin: tuple[str, dict[str, Any]] | None) -> "Problem":
@@ -250,11 +247,9 @@ class Problem:
             If there are fewer points than conditions, or not one number a condition.
         """
         counts = self._share(points)
-        seeds = np.random.SeedSequence(check_integer("seed", seed, 0, 2**32 - 1)).generate_state(len(counts))
-        return tuple(
-            region.sample(count, seed=int(region_seed), sampler=sampler)
-            for region, count, region_seed in zip(self.regions, counts, seeds, strict=True)
-        )
+        seeds = np.random.SeedSequence(check_integer("seed", seed, 0, 2**32 - 1)).generate_state(len(counts)).tolist()
+        drawings = zip(self.regions, counts, seeds, strict=True)
+        return tuple(region.sample(count, seed=own_seed, sampler=sampler) for region, count, own_seed in drawings)
 
     def _share(self, points):
         points, n = _listed(points), len(self.regions)

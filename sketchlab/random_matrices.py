@@ -20,10 +20,15 @@ l          columns                  rank + oversampling
 =========  ===========  ==========  ==========================================================
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
 from sketchlab.validation import Catalogue, check_integer, check_key
+
+#: A function (columns, size, *, key, dtype) -> (size, columns).
+Draw = Callable[..., jax.Array]
 
 #: Entries that are not zero in a row of a sparse sign matrix, if it has as many columns.
 NONZEROS = 8

@@ -84,10 +84,8 @@ def residual_adaptive(period: int = 10, *, power: float = 1.0, floor: float = 1.
         counts = [len(x) for x in problem.sample(points, seed=seed, sampler=sampler)]
         candidates = problem.sample([pool * count for count in counts], seed=seed, sampler=sampler)
         generator = np.random.default_rng(seed)
-        return tuple(
-            _choose(x, _density(np.asarray(size, float), power, floor), count, generator)
-            for x, size, count in zip(candidates, residual_sizes(candidates), counts, strict=True)
-        )
+        wanted = zip(candidates, residual_sizes(candidates), counts, strict=True)
+        return tuple(_choose(x, _density(np.asarray(size, float), power, floor), n, generator) for x, size, n in wanted)
 
     return Resampling("rad", period, draw, {"period": period, "power": power, "floor": floor, "pool": pool})
 

@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
-from sketchlab.jacobians import Jacobian, RowBlocks, derivatives, from_column_blocks
+from sketchlab.jacobians import Jacobian, RowBlocks, derivatives
 from sketchlab.networks import MLP, solve
 from sketchlab.problems import Problem
 from sketchlab.user_code import fingerprint, trace_residual
@@ -132,7 +132,7 @@ class LeastSquares:
 
     def dense(self, theta: jax.Array, points: Points) -> Jacobian:
         """Return J held in memory, N P numbers: one reverse pass a row; a product is a matrix product."""
-        return from_column_blocks(self.column_blocks(theta, points))
+        return Jacobian(self.column_blocks(theta, points))
 
     def column_blocks(self, theta: jax.Array, points: Points) -> tuple[jax.Array, ...]:
         """Return J in blocks of columns (N, P_i), one for each array of parameters."""

@@ -13,7 +13,6 @@ The symbols are those of `sketchlab.sketch`. A route takes J, the rank k to retu
 draw it (an entry of `SKETCHES`), the power iterations q and a key. A new one needs an entry in `ROUTES` and nothing else.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import jax
@@ -22,7 +21,7 @@ import jax.numpy as jnp
 from sketchlab.gramian import Spectrum
 from sketchlab.jacobians import Jacobian
 from sketchlab.orthogonal import divide, orthonormalize
-from sketchlab.random_matrices import SKETCHES
+from sketchlab.random_matrices import SKETCHES, Draw
 from sketchlab.sketch import (
     ERROR_PROBES,
     OVERSAMPLING,
@@ -35,8 +34,6 @@ from sketchlab.sketch import (
     triplets,
 )
 from sketchlab.validation import Catalogue, InputError, check_integer, check_jacobian, check_key
-
-Draw = Callable[..., jax.Array]
 
 
 def range_route(jacobian: Jacobian, rank: int, columns: int, draw: Draw, power_iterations: int, *, key) -> Spectrum:
@@ -127,13 +124,7 @@ def single_pass_route(jacobian: Jacobian, rank: int, columns: int, draw: Draw, p
 
 
 ROUTES = Catalogue(
-    "route",
-    {
-        "range": range_route,
-        "kernel": kernel_route,
-        "nystrom": nystrom_route,
-        "single-pass": single_pass_route,
-    },
+    "route", {"range": range_route, "kernel": kernel_route, "nystrom": nystrom_route, "single-pass": single_pass_route}
 )
 
 
@@ -141,11 +132,10 @@ def check_rank(rank: int, oversampling: int, rows: int, columns: int) -> None:
     """Raise `InputError` unless 1 <= rank, 0 <= oversampling and rank + oversampling <= min(N, P)."""
     check_integer("rank", rank, 1)
     check_integer("oversampling", oversampling, 0)
-    if rank + oversampling > min(rows, columns):
-        raise InputError(
-            f"rank + oversampling = {rank + oversampling} exceeds min(N, P) = {min(rows, columns)}: lower rank or oversampling, "
-            + ("sample more points." if rows < columns else "or widen the network.")
-        )
+    wanted, most = rank + oversampling, min(rows, columns)
+    if wanted > most:
+        more = "sample more points" if rows < columns else "widen the network"
+        raise InputError(f"rank + oversampling = {wanted} exceeds min(N, P) = {most}: lower rank or oversampling, or {more}.")
 
 
 def sketched_spectrum(

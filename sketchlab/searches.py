@@ -17,7 +17,7 @@ r̃          remaining      (N,)      r + Je, what is left to solve for
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.gramian import Spectrum
-from sketchlab.strategies import Bound, Settings
+from sketchlab.strategies import Bound, no_state
 from sketchlab.validation import Catalogue, check_boolean, check_integer, check_real
 
 
@@ -66,10 +66,7 @@ class Search:
     name: str
     init: Callable[[Any], Any]
     step: Callable[..., tuple[Move, Any]]
-    settings: dict[str, Any]
-
-    def __post_init__(self):
-        object.__setattr__(self, "settings", Settings(self.settings))
+    settings: dict[str, Any] = field(hash=False)
 
 
 class Probes(NamedTuple):
@@ -261,12 +258,8 @@ def grid_search(loss_at: Callable, loss: jax.Array, direction: jax.Array, *, hal
     losses = _finite(jax.lax.map(lambda size: loss_at(size * direction), sizes))
     best = jnp.argmin(losses)
     accepted = losses[best] < loss
-    return Move(
-        step=jnp.where(accepted, sizes[best] * direction, 0),
-        loss=jnp.where(accepted, losses[best], loss),
-        accepted=accepted,
-        damping=jnp.zeros_like(loss),
-    )
+    step, loss = jnp.where(accepted, sizes[best] * direction, 0), jnp.where(accepted, losses[best], loss)
+    return Move(step, loss, accepted, jnp.zeros_like(loss))
 
 
 def step_grid(*, halvings: int = 30) -> Search:
@@ -280,11 +273,7 @@ def step_grid(*, halvings: int = 30) -> Search:
     Müller, Zeinhofer 2023 (ENGD), Section 4; Best McKay, Kaur, Greif, Wetton 2025 (SNGD).
     """
     settings = {"halvings": check_integer("halvings", halvings, 0)}
-    return Search("step grid", _no_state, Bound(_search_grid, **settings), settings)
-
-
-def _no_state(dtype):
-    return ()
+    return Search("step grid", no_state, Bound(_search_grid, **settings), settings)
 
 
 def _search_grid(residual_at, loss, spectrum, remaining, drift, state, *, halvings):

@@ -13,13 +13,13 @@ import jax
 import numpy as np
 
 from sketchlab.gramian import Spectrum, full_spectrum
-from sketchlab.jacobians import Jacobian, from_column_blocks
+from sketchlab.jacobians import Jacobian
 from sketchlab.memory import FIT, block_for, bytes_of, compiler_options, largest_rank, memory_at_hand, one_blas_thread
 from sketchlab.networks import MLP
 from sketchlab.problems import Problem
 from sketchlab.random_matrices import NESTED, SKETCHES, gaussian
 from sketchlab.residuals import LeastSquares
-from sketchlab.routes import ROUTES, check_rank
+from sketchlab.routes import ROUTES, check_rank, range_route
 from sketchlab.setup import Setup
 from sketchlab.sketch import OVERSAMPLING, NestedSketch, check_power_iterations, nested_sketch
 from sketchlab.validation import InputError, check_integer
@@ -126,9 +126,8 @@ def survey(
     if sketch not in NESTED:
         raise InputError(f"sketch = {sketch!r} contains no smaller sketches: use one of {', '.join(NESTED)}.")
     start = Setup(problem, network, **options)
-    task = _Task(bool(full), largest_rank, None, draw, check_power_iterations(power_iterations))
-    found: Any = _compute(start.least_squares, *_given(start, theta), task)
-    return Survey(*found)
+    task = _Task(bool(full), largest_rank, _nested_route, draw, check_power_iterations(power_iterations))
+    return Survey(*_compute(start.least_squares, *_given(start, theta), task))
 
 
 def jacobian(problem: Problem, network: MLP, theta=None, **options) -> Jacobian:
@@ -143,13 +142,9 @@ def jacobian(problem: Problem, network: MLP, theta=None, **options) -> Jacobian:
     """
     start = Setup(problem, network, **options)
     theta, points, _ = _given(start, theta)
-    needed, memory = start.rows * start.parameters * theta.dtype.itemsize, memory_at_hand()
-    if needed > FIT * memory:
-        raise InputError(
-            f"J, {start.rows} × {start.parameters}, takes {needed / 2**30:.3g} GiB, {memory / 2**30:.3g} GiB are at hand: "
-            "take fewer points or a smaller network, or a sketched spectrum, which needs J only in parts."
-        )
-    return from_column_blocks(_column_blocks(start.least_squares, theta, points))
+    way_out = "take fewer points or a smaller network, or a sketched spectrum, which needs J only in parts"
+    _check_memory("J", start.rows, start.parameters, start.rows * start.parameters * theta.dtype.itemsize, way_out)
+    return jax.jit(LeastSquares.dense, static_argnums=0)(start.least_squares, theta, points)
 
 
 def condition_spectra(problem: Problem, network: MLP, theta=None, **options) -> dict[str, Spectrum]:
@@ -184,25 +179,23 @@ def spectrum_bytes(problem: Problem, network: MLP, *, rank: int | None = None, r
     True
     """
     start = Setup(problem, network, **options)
-    shapes, dtype = tuple(x.shape for x in start.draw()), np.dtype(start.dtype)
-    task = _sketch_or_full(start, rank, route)
-    return _compile(_hold(start.least_squares, shapes, dtype, task), shapes, dtype, task)[1]
+    return _compiled(start.least_squares, start.draw(), _sketch_or_full(start, rank, route))[1]
 
 
 class _Task(NamedTuple):
     """What to compute from J: the full spectrum, a sketch, or both. Equal tasks share one compiled function.
 
-    `route` and `draw` are entries of `ROUTES` and `SKETCHES`; without a route the sketch is a `NestedSketch`.
+    `draw` is an entry of `SKETCHES`, `route` one of `ROUTES` or `_nested_route`; without a rank there is no sketch.
     """
 
     full: bool
     rank: int | None = None
-    route: Callable | None = None
+    route: Callable = range_route
     draw: Callable = gaussian
     power_iterations: int = 0
 
     def __str__(self):
-        sketch = f"the spectrum of rank {self.rank}" if self.route else f"a sketch up to rank {self.rank}"
+        sketch = f"the spectrum of rank {self.rank}"
         return " and ".join(["the full spectrum"] * self.full + [sketch] * (self.rank is not None))
 
     def perform(self, jacobian, key):
@@ -210,12 +203,14 @@ class _Task(NamedTuple):
         full = full_spectrum(jacobian) if self.full else None
         if self.rank is None:
             return full, None
-        if self.route is not None:
-            return full, self.route(jacobian, self.rank, self.rank + OVERSAMPLING, self.draw, self.power_iterations, key=key)
-        matrix_key, key = jax.random.split(key)
-        columns = min(self.rank + OVERSAMPLING, *jacobian.shape)
-        test_matrix = self.draw(columns, jacobian.shape[1], key=matrix_key, dtype=jacobian.dtype)
-        return full, nested_sketch(jacobian, test_matrix, power_iterations=self.power_iterations, key=key)
+        return full, self.route(jacobian, self.rank, self.rank + OVERSAMPLING, self.draw, self.power_iterations, key=key)
+
+
+def _nested_route(jacobian, rank, columns, draw, power_iterations, *, key):
+    """Find a `NestedSketch` in place of a `Spectrum`, of as many columns as J allows."""
+    matrix_key, key = jax.random.split(key)
+    test_matrix = draw(min(columns, *jacobian.shape), jacobian.shape[1], key=matrix_key, dtype=jacobian.dtype)
+    return nested_sketch(jacobian, test_matrix, power_iterations=power_iterations, key=key)
 
 
 def _sketch_or_full(start, rank, route, sketch="gaussian", power_iterations=0):
@@ -230,53 +225,48 @@ def _given(start, theta):
     return start.theta() if theta is None else start.check_theta(theta), start.draw(), start.keys()[1]
 
 
-def _compute(least_squares, theta, points, key, task):
+def _compute(least_squares, theta, points, key, task) -> tuple[Any, ...]:
     """Perform a task; label its spectra with the conditions, and refuse a J with non-finite entries."""
-    shape, shapes = (least_squares.rows(points), theta.size), tuple(x.shape for x in points)
-    held = _hold(least_squares, shapes, theta.dtype, task)
+    shape, itemsize = (least_squares.rows(points), theta.size), theta.dtype.itemsize
     # Compiling what is too large takes minutes. The least that a task holds is known before: two matrices of its vectors.
     vectors = min(shape) if task.full else min(task.rank + OVERSAMPLING, *shape)
-    _check_memory(task, shape, theta.dtype.itemsize, 2 * max(shape) * vectors * theta.dtype.itemsize)
-    compiled, needed = _compile(held, shapes, theta.dtype, task)
-    _check_memory(task, shape, theta.dtype.itemsize, needed)
+    rank = largest_rank(*shape, itemsize=itemsize, memory=memory_at_hand(), oversampling=OVERSAMPLING)
+    rank = rank if task.rank is None else min(rank, task.rank - 1)
+    way_out = f"a sketch of rank = {rank} fits" if rank > 0 else "take fewer points or a smaller network"
+    _check_memory(f"{task} of J", *shape, 2 * max(shape) * vectors * itemsize, way_out)
+    compiled, needed = _compiled(least_squares, points, task)
+    _check_memory(f"{task} of J", *shape, needed, way_out)
     with one_blas_thread():
         found = jax.block_until_ready(compiled(theta, points, key))
     if not all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found)):
         raise InputError(
-            f"J of {least_squares.problem.name!r} has non-finite entries at these parameters: look at its residuals there, and "
-            "at theta."
+            f"J of {least_squares.problem.name!r} has non-finite entries: look at theta, and at its residuals there."
         )
     conditions = tuple(zip(least_squares.problem.names, least_squares.heights(points), strict=True))
     return tuple(replace(one, conditions=conditions) if isinstance(one, Spectrum) else one for one in found)
 
 
-def _check_memory(task, shape, itemsize, needed):
+def _check_memory(what, rows, parameters, needed, way_out):
     memory = memory_at_hand()
-    if needed <= FIT * memory:
-        return
-    rank = largest_rank(*shape, itemsize=itemsize, memory=memory, oversampling=OVERSAMPLING)
-    rank = rank if task.rank is None else min(rank, task.rank - 1)
-    raise InputError(
-        f"{task} of J, {shape[0]} × {shape[1]}, takes about {needed / 2**30:.3g} GiB, {memory / 2**30:.3g} GiB are at hand: "
-        + (f"a sketch of rank = {rank} fits." if rank > 0 else "take fewer points or a smaller network.")
-    )
+    if needed > FIT * memory:
+        taken, free = (f"{size / 2**30:.3g} GiB" for size in (needed, memory))
+        raise InputError(f"{what}, {rows} × {parameters}, takes about {taken}, {free} are at hand: {way_out}.")
 
 
-def _hold(least_squares, shapes, dtype, task):
-    """Let J be held whole for a full spectrum, and for a sketch if it fits."""
-    if task.full:
-        return least_squares
-    rows = least_squares.rows([jax.ShapeDtypeStruct(shape, dtype) for shape in shapes])
-    block = block_for(rows, least_squares.network.size, dtype.itemsize, memory_at_hand())
-    return least_squares if block is None else replace(least_squares, block=block)
+def _compiled(least_squares, points, task):
+    """Compile a task, with J held whole for a full spectrum, and for a sketch if it fits."""
+    rows, parameters, itemsize = least_squares.rows(points), least_squares.network.size, points[0].dtype.itemsize
+    block = None if task.full else block_for(rows, parameters, itemsize, memory_at_hand())
+    if block is not None:
+        least_squares = replace(least_squares, block=block)
+    return _compile(least_squares, jax.eval_shape(tuple, points), task)
 
 
 # Kept by what the least squares compute, not by the problem: a residual with another constant in it is compiled anew.
 @functools.lru_cache(maxsize=32)
-def _compile(least_squares, shapes, dtype, task):
+def _compile(least_squares, points, task):
     """Compile a task, (theta, points, key) -> (full, sketch); return it and the bytes that it will allocate."""
-    theta = jax.ShapeDtypeStruct((least_squares.network.size,), dtype)
-    points = tuple(jax.ShapeDtypeStruct(shape, dtype) for shape in shapes)
+    theta = jax.ShapeDtypeStruct((least_squares.network.size,), points[0].dtype)
     compute = jax.jit(lambda theta, points, key: task.perform(least_squares.linearize(theta, points)[1], key))
     options: dict[str, Any] = dict(compiler_options(least_squares.block) or {})
     if task.full and task.rank is not None:
@@ -284,8 +274,5 @@ def _compile(least_squares, shapes, dtype, task):
         options |= {"xla_backend_optimization_level": 0}
     compiled = compute.lower(theta, points, jax.eval_shape(lambda: jax.random.key(0))).compile(options)
     # LAPACK's divide and conquer works in another 4 min(N, P)² numbers.
-    workspace = 4 * min(least_squares.rows(points), theta.size) ** 2 * dtype.itemsize if task.full else 0
+    workspace = 4 * min(least_squares.rows(points), theta.size) ** 2 * theta.dtype.itemsize if task.full else 0
     return compiled, bytes_of(compiled) + compiled.memory_analysis().argument_size_in_bytes + workspace  # pyright: ignore[reportOptionalMemberAccess]
-
-
-_column_blocks = jax.jit(LeastSquares.column_blocks, static_argnums=0)

@@ -1,6 +1,6 @@
 """What decompositions, searches and optimizers have in common: functions with settings, compared by value.
 
-A strategy is a record of pure functions. Two strategies made with the same settings are equal and hash alike, so that
+A strategy is a frozen dataclass of pure functions. Two made with the same settings are equal and hash alike, so that
 ``jax.jit`` takes one as a static argument and compiles once for both; and its settings, written as JSON, are enough to make
 it again.
 """
@@ -21,11 +21,9 @@ class Bound(functools.partial):
         return hash((self.func, self.args, frozenset(self.keywords.items())))
 
 
-class Settings(dict):
-    """Settings by name, which never change and can therefore be hashed: numbers, texts, None, and other strategies."""
-
-    def __hash__(self):
-        return hash(frozenset(self.items()))
+def no_state(*arguments, **options):
+    """Return the first state of what remembers nothing."""
+    return ()
 
 
 def written(value):

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from sketchlab.networks import MLP
 from sketchlab.problems import Condition, Problem, interior
 from sketchlab.residuals import LeastSquares
-from sketchlab.validation import InputError, check_array, check_instance
+from sketchlab.validation import InputError, check_array, check_instance, check_matrix
 
 
 def tangent_functions(problem: Problem, network: MLP, theta, vectors, x, *, condition: Condition | None = None) -> jax.Array:
@@ -48,19 +48,13 @@ def tangent_functions(problem: Problem, network: MLP, theta, vectors, x, *, cond
     theta, vectors, x = (jnp.asarray(a, dtype) for a in (theta, vectors, x))
     if theta.shape != (network.size,):
         raise InputError(f"theta has shape {theta.shape}, but the network has P = {network.size} parameters.")
-    if vectors.ndim != 2 or len(vectors) != network.size:
-        raise InputError(f"vectors of shape {vectors.shape} do not fit: the network takes (P, m) with P = {network.size}.")
+    check_matrix("vectors", vectors, network.size)
     problem.check_points(x)
-    if condition is None:
-        condition = interior(_value)
+    condition = interior(lambda u, x: u(x)) if condition is None else condition
     check_instance("condition", condition, Condition, "one of problem.conditions")
     one = replace(problem, conditions=[condition])
     # By its least squares, equal where what it computes is: a function with another constant in it is compiled anew.
     return _tangents(LeastSquares(one, network), theta, vectors, x)
-
-
-def _value(u, x):
-    return u(x)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -5,7 +5,6 @@ import pytest
 from oracles import cauchy_riemann
 
 import sketchlab as sl
-from sketchlab.jacobians import from_column_blocks
 from sketchlab.memory import compiler_options
 
 #: Block sizes: one row, less than a condition, more than one condition, all rows.
@@ -132,7 +131,7 @@ def test_pieces_of_columns_change_no_product(piece, case, matrix, monkeypatch):
 
 def test_a_matrix_in_blocks_of_columns_is_that_matrix():
     matrix = random((4, 7), 0)
-    jacobian = from_column_blocks([matrix[:, :3], matrix[:, 3:]])
+    jacobian = sl.Jacobian((matrix[:, :3], matrix[:, 3:]))
     assert jacobian.shape == (4, 7)
     np.testing.assert_array_equal(jacobian.dense(), matrix)
     np.testing.assert_allclose(jacobian.rmatmat(jnp.eye(4)), matrix.T)

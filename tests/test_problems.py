@@ -199,8 +199,8 @@ def make(**changes):
         (lambda: sl.interior(3), "residual = 3 is not a function: write lambda u, x"),
         (lambda: sl.Condition(lambda u, x: u(x), "interior"), "region = 'interior' is not a region: use sl.interior"),
         (lambda: sl.interior(lambda u, x: u(x), equations=0), "equations = 0"),
-        (lambda: CASES["heat_1d"].reweighted([1.0]), "1 weights do not fit the 4 conditions"),
-        (lambda: CASES["heat_1d"].reweighted(None), "None weights do not fit the 4 conditions"),
+        (lambda: CASES["heat_1d"].reweighted([1.0]), r"weights = \[1.0\] do not fit the 4 conditions"),
+        (lambda: CASES["heat_1d"].reweighted(None), "weights = None do not fit the 4 conditions"),
         (lambda: CASES["poisson_1d"].reweighted([1j, 1]), "weight = 1j is not a number"),
     ],
 )
@@ -248,7 +248,7 @@ def test_the_catalogue_notes_how_a_problem_was_made():
 
 
 def test_a_problem_that_a_user_enters_is_noted_too(monkeypatch):
-    monkeypatch.setattr(sl, "PROBLEMS", type(sl.PROBLEMS)({}))
+    monkeypatch.setattr(sl, "PROBLEMS", type(sl.PROBLEMS)())
 
     def mine(length, kind="a"):
         return sl.PROBLEMS["inner"](length)

@@ -122,7 +122,7 @@ def test_tangent_functions_of_a_system_have_all_outputs():
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"vectors": np.ones((3, 1))}, r"vectors of shape \(3, 1\) do not fit"),
+        ({"vectors": np.ones((3, 1))}, r"vectors of shape \(3, 1\) does not fit: it needs 105 rows"),
         ({"x": np.ones((2, 3))}, r"of shape \(2, 3\) do not fit"),
         ({"x": [["a", "b"]]}, "x = .* is not an array of real numbers"),
         ({"theta": np.ones(3)}, r"theta has shape \(3,\)"),
