@@ -216,12 +216,16 @@ def _search_damping(
     low = jnp.where(found & (best > 0), dampings[best - 1], dampings[best])
     bracket = low, dampings[best], probes.steps[best], probes.losses[best]
     (_, chosen, step, step_loss), _ = jax.lax.scan(halve, bracket, length=bisections)
-    accepted = step_loss < loss
-    move = Move(jnp.where(accepted, step, 0), jnp.where(accepted, step_loss, loss), accepted, chosen)
+    move = _take_if_lower(step, step_loss, loss, chosen)
     # A non-finite loss or J says nothing about the damping.
     finite = jnp.isfinite(loss) & jnp.isfinite(spectrum.singular_values[0])
     refused = jnp.where(finite, growth * damping, damping)
-    return move, jnp.clip(jnp.where(accepted, chosen, refused), epsilon**2, 1 / epsilon)
+    return move, jnp.clip(jnp.where(move.accepted, chosen, refused), epsilon**2, 1 / epsilon)
+
+
+def _take_if_lower(step, loss, old_loss, damping):
+    accepted = loss < old_loss
+    return Move(jnp.where(accepted, step, 0), jnp.where(accepted, loss, old_loss), accepted, damping)
 
 
 def grid_search(loss_at: Callable, loss: jax.Array, direction: jax.Array, *, halvings: int = 30) -> Move:
@@ -232,9 +236,7 @@ def grid_search(loss_at: Callable, loss: jax.Array, direction: jax.Array, *, hal
     sizes = jnp.asarray(2.0 ** -np.arange(halvings + 1), loss.dtype)
     losses = _finite(jax.lax.map(lambda size: loss_at(size * direction), sizes))
     best = jnp.argmin(losses)
-    accepted = losses[best] < loss
-    step, loss = jnp.where(accepted, sizes[best] * direction, 0), jnp.where(accepted, losses[best], loss)
-    return Move(step, loss, accepted, jnp.zeros_like(loss))
+    return _take_if_lower(sizes[best] * direction, losses[best], loss, jnp.zeros_like(loss))
 
 
 def step_grid(*, halvings: int = 30) -> Search:
