@@ -3,9 +3,7 @@
 With J = U S Vᵀ known, the Levenberg-Marquardt step d(μ) = -V (S² + μ)⁻¹ S Uᵀ r costs next to nothing for any μ, and so does
 the loss that the linear model predicts for it. So the right damping can be searched for instead of guessed.
 
-A `Search` is a pair of functions, and owns its state: ``init(dtype) -> state`` and ``step(residual_at, loss, spectrum,
-remaining, drift, state) -> (Move, state)``, where residual_at maps a step (P,) to the residual after it. To add one, write a
-factory that returns a `Search` and enter it in `SEARCHES`.
+To add a way, write a factory that returns a `Search` and enter it in `SEARCHES`.
 
 =========  =============  ========  ==========================================================
 symbol     name           shape     meaning
@@ -59,6 +57,7 @@ class Search:
     init : callable, (dtype) -> state
         The state is a pytree of arrays; () for none.
     step : callable, (residual_at, loss, spectrum, remaining, drift, state) -> (Move, state)
+        residual_at maps a step (P,) to the residual after it (N,).
     settings : dict
         What it was made with, fit for JSON.
     """
