@@ -1,7 +1,5 @@
 """Where to go: ways to get the singular triplets of J, or part of them, for a step.
 
-A `Decomposition` is a pair of functions, and owns its state: ``init(rows, parameters, dtype, *, key) -> state`` refuses what
-does not fit, and ``compute(jacobian, state, *, key) -> (Spectrum, state)`` is called in every step, inside what is compiled.
 Any of them can be combined with any `Search`: see `natural_gradient`. To add one, write a factory that returns a
 `Decomposition` and enter it in `DECOMPOSITIONS`; a function that finds a basis needs no more than `from_range_finder`.
 
@@ -45,6 +43,7 @@ class Decomposition:
     init : callable, (rows, parameters, dtype, *, key) -> state
         The state is a pytree of arrays; () for none. Raises `InputError` for what does not fit N rows and P parameters.
     compute : callable, (jacobian, state, *, key) -> (Spectrum, state)
+        Called in every step, inside what is compiled.
     settings : dict
         What it was made with, fit for JSON.
     adapt : callable, (state, eigenvalues, damping, *, key) -> state, optional

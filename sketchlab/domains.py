@@ -40,13 +40,13 @@ class Region(Protocol):
     """
 
     @property
-    def codimension(self) -> int: ...  # noqa: D102
-
-    @property
     def name(self) -> str: ...  # noqa: D102 - described above, as those below
 
     @property
     def dim(self) -> int: ...  # noqa: D102
+
+    @property
+    def codimension(self) -> int: ...  # noqa: D102
 
     @property
     def measure(self) -> float: ...  # noqa: D102

@@ -106,9 +106,8 @@ def halko_bounds(eigenvalues, rank: int, oversampling: int, power_iterations: in
     mean = ((1 + np.sqrt(k / (p - 1))) * ratio**m + np.e * spread / p * tail) ** (1 / m)
     high = ((1 + 16 * np.sqrt(1 + k / (p + 1))) * ratio**m + 8 * spread / (p + 1) * tail) ** (1 / m)
     mean_frobenius = np.sqrt(optimum**2 + k / (p - 1) * tail**2)
-    high_frobenius = np.hypot(
-        optimum, np.e * np.sqrt(3 * k / (p + 1)) * tail + np.sqrt(2 * p) * np.e**2 * spread / (p + 1) * ratio**m
-    )
+    leading = np.sqrt(2 * p) * np.e**2 * spread / (p + 1) * ratio**m
+    high_frobenius = np.hypot(optimum, np.e * np.sqrt(3 * k / (p + 1)) * tail + leading)
     pairs = (mean, mean_frobenius), (high, high_frobenius)
     return Bounds(*(Norms(float(last * (ratio + 2 * s)), float(last * (optimum + np.sqrt(2) * f))) for s, f in pairs))
 

@@ -1,8 +1,7 @@
 """Optimizers as pairs of functions, (init, step).
 
-``init(least_squares, theta, points, *, key) -> state`` and ``step(least_squares, theta, state, points, *, key) -> (theta,
-state, info)`` are pure: state is a pytree of arrays, and `step` is meant to be compiled whole. What a step tells about
-itself goes into `StepInfo`, apart from the state.
+Both are pure: the state is a pytree of arrays, and `step` is compiled whole. What a step tells about itself goes into
+`StepInfo`, apart from the state.
 
 A natural gradient is a decomposition of J, a search along it, and momentum: any `Decomposition` with any `Search`.
 `engd`, `dual`, `sngd` and the paper's method are combinations of one line.

@@ -90,9 +90,8 @@ def plot_shares(spectrum: Spectrum, *, ax: Axes | None = None) -> Axes:
         raise InputError("this spectrum was made from a matrix and knows no conditions: compute it with sl.spectrum.")
     ax = _axes(ax)
     index, shares = np.arange(1, spectrum.rank + 1), spectrum.shares
-    layers = ax.stackplot(index, *map(np.asarray, shares.values()), labels=list(shares), colors=COLOURS, step="mid", alpha=0.8)
-    for layer, hatch in zip(layers, HATCHES * len(layers), strict=False):
-        layer.set(hatch=hatch, edgecolor="white", linewidth=0)
+    style = {"colors": COLOURS, "alpha": 0.8, "hatch": HATCHES, "edgecolor": "white", "linewidth": 0}
+    ax.stackplot(index, *map(np.asarray, shares.values()), labels=list(shares), step="mid", **style)
     resolved = int(np.sum(np.asarray(spectrum.eigenvalues) > float(spectrum.noise_floor)))
     if resolved < spectrum.rank:
         ax.axvline(resolved, color="black", linestyle=":", label="rounding begins")
