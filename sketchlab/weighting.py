@@ -21,7 +21,7 @@ def weighed(boundary_weight: float | str | None, least_squares: LeastSquares, th
         return problem
     inside = np.array([region.codimension == 0 for region in problem.regions])
     weights = np.array([condition.weight for condition in problem.conditions])
-    if boundary_weight != "balance":
+    if not isinstance(boundary_weight, str) or boundary_weight != "balance":
         if isinstance(boundary_weight, str):
             raise InputError(f"boundary_weight = {boundary_weight!r} is neither a number above 0 nor 'balance'.")
         check_real("boundary_weight", boundary_weight, 0, np.inf, open_low=True, open_high=True)
