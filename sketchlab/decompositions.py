@@ -25,7 +25,7 @@ from sketchlab.random_matrices import SKETCHES
 from sketchlab.routes import check_rank
 from sketchlab.sketch import ERROR_PROBES, OVERSAMPLING, check_power_iterations, co_range_finder, orthonormal_image, rayleigh_ritz
 from sketchlab.strategies import Bound, Settings
-from sketchlab.validation import Catalogue, InputError, check_integer, check_real
+from sketchlab.validation import Catalogue, InputError, check_integer, check_real, checked_call
 
 #: Directions in a sketched step unless told otherwise, if so many fit.
 RANK = 200
@@ -79,6 +79,7 @@ def _whole(jacobian, state, *, key, decompose):
     return decompose(jacobian), state
 
 
+@checked_call()
 def sketched(
     rank: int | None = None,
     *,
@@ -167,6 +168,7 @@ class Growth(NamedTuple):
     cap: jax.Array
 
 
+@checked_call()
 def growing(
     max_rank: int | None = None,
     *,
@@ -222,6 +224,7 @@ def _adapt_rank(state, eigenvalues, damping, *, key, draw):
     return state
 
 
+@checked_call()
 def from_range_finder(range_finder: Callable[[jax.Array, jax.Array], jax.Array], rank: int) -> Decomposition:
     """Make a decomposition of a range finder of your own.
 

@@ -22,9 +22,10 @@ from sketchlab.residuals import LeastSquares
 from sketchlab.routes import ROUTES, check_rank
 from sketchlab.setup import Setup
 from sketchlab.sketch import OVERSAMPLING, NestedSketch, check_power_iterations, nested_sketch
-from sketchlab.validation import InputError, check_integer
+from sketchlab.validation import InputError, check_integer, checked_call
 
 
+@checked_call(Setup)
 def spectrum(
     problem: Problem,
     network: MLP,
@@ -91,6 +92,7 @@ class Survey(NamedTuple):
     sketches: NestedSketch
 
 
+@checked_call(Setup)
 def survey(
     problem: Problem,
     network: MLP,
@@ -131,6 +133,7 @@ def survey(
     return Survey(*found)
 
 
+@checked_call(Setup)
 def jacobian(problem: Problem, network: MLP, theta=None, **options) -> Jacobian:
     """Return J (N, P) at `theta`, held in memory: what `spectrum` computes from, for experiments of your own.
 
@@ -152,6 +155,7 @@ def jacobian(problem: Problem, network: MLP, theta=None, **options) -> Jacobian:
     return from_column_blocks(_column_blocks(start.least_squares, theta, points))
 
 
+@checked_call(Setup)
 def condition_spectra(problem: Problem, network: MLP, theta=None, **options) -> dict[str, Spectrum]:
     """Return the full spectrum of each condition's own part G_c of the Gramian G = Σ_c G_c, at the points that `spectrum` takes.
 
@@ -172,6 +176,7 @@ def condition_spectra(problem: Problem, network: MLP, theta=None, **options) -> 
     return parts
 
 
+@checked_call(Setup)
 def spectrum_bytes(problem: Problem, network: MLP, *, rank: int | None = None, route: str = "range", **options) -> int:
     """Return the memory that `spectrum` will take, in bytes, by the compiler's account: nothing is computed.
 

@@ -10,21 +10,20 @@ import inspect
 import json
 import os
 import zipfile
-from pathlib import Path
 
 import jax
 import numpy as np
 
 from sketchlab.equations import PROBLEMS
-from sketchlab.files import replacing
-from sketchlab.history import History, Run
+from sketchlab.files import as_path, replacing
+from sketchlab.history import STOP_REASONS, History, Run
 from sketchlab.networks import network_from_settings
 from sketchlab.optimizers import Optimizer, optimizer_from_settings
 from sketchlab.problems import Problem
 from sketchlab.residuals import LeastSquares
 from sketchlab.setup import check_dtype
 from sketchlab.strategies import written
-from sketchlab.validation import InputError
+from sketchlab.validation import InputError, check_instance
 
 #: Version of the format; files of sketchlab 0.1 have none.
 FORMAT = 2
@@ -38,6 +37,7 @@ def save(run: Run, path) -> None:
     InputError
         If the file cannot be written.
     """
+    check_instance("run", run, Run, "what sl.train returns")
     description = {
         "format": FORMAT,
         "versions": _versions(),
@@ -70,7 +70,7 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
         If the file is missing or not a run, something has to be given, or is not what was saved.
     """
     try:
-        with open(Path(path).expanduser(), "rb") as file, np.load(file) as stored:
+        with open(as_path(path), "rb") as file, np.load(file) as stored:
             arrays = dict(stored)
         saved = json.loads(str(arrays.pop("json")))
         theta = arrays.pop("theta")
@@ -78,6 +78,10 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
         history = History(arrays.pop("loss"), arrays.pop("relative_error", None), **arrays)
         described, stop_reason, settings = saved["problem"], saved["stop_reason"], saved["settings"]
         kept_network = saved["network"]
+        if not (isinstance(kept_network, dict) and isinstance(settings, dict) and type(described) in (dict, str)):
+            raise ValueError("a part of it is of another kind")
+        if theta.ndim != 1 or history.loss.ndim != 1 or stop_reason not in STOP_REASONS:
+            raise ValueError("a part of it is of another kind")
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"cannot read {str(path)!r} as a run: {error}. Give a file that sketchlab.save wrote.") from error
     check_dtype(theta.dtype.name)
@@ -101,7 +105,7 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
 def check_path(path) -> None:
     """Raise `InputError` if a file cannot be written, before work goes into it."""
     try:
-        path = Path(path).expanduser()
+        path = as_path(path)
         fits = not path.is_dir() and path.parent.is_dir() and os.access(path if path.exists() else path.parent, os.W_OK)
     except (OSError, RuntimeError):  # The name is too long, or ~ somebody unknown.
         fits = False

@@ -25,7 +25,7 @@ from sketchlab.resampling import Resampling
 from sketchlab.residuals import LeastSquares, Points
 from sketchlab.setup import Setup, as_arrays
 from sketchlab.strategies import written
-from sketchlab.validation import InputError, check_instance, check_integer
+from sketchlab.validation import InputError, check_instance, check_integer, checked_call
 from sketchlab.weighting import weighed
 
 #: Steps in a row with a non-finite loss or J, after which training stops.
@@ -64,6 +64,7 @@ def _compiled_sizes(least_squares):
     return jax.jit(least_squares.residual_sizes)
 
 
+@checked_call(Setup)
 class Trainer:
     """The state of a training run, advanced a step at a time.
 
@@ -114,6 +115,8 @@ class Trainer:
         self.optimizer = check_instance("optimizer", optimizer, Optimizer, "one, as sl.sketched_natural_gradient() makes it")
         if resampling is not None:
             check_instance("resampling", resampling, Resampling, "one, as sl.redraw(10) makes it")
+        if mesh is not None:
+            check_instance("mesh", mesh, jax.sharding.Mesh, 'one, as jax.make_mesh((4,), ("points",)) makes it')
         self.resampling, self._boundary_weight = resampling, boundary_weight
         # Axes of the kind that XLA shards by itself, whatever the given ones are.
         self.mesh = None if mesh is None else jax.sharding.Mesh(mesh.devices, mesh.axis_names)
@@ -169,7 +172,7 @@ class Trainer:
 
     @theta.setter
     def theta(self, theta):
-        self.reached = self.reached._replace(theta=theta)
+        self.reached = self.reached._replace(theta=self._replicated(self.setup.check_theta(theta)))
 
     @property
     def state(self):
@@ -183,7 +186,7 @@ class Trainer:
 
     @points.setter
     def points(self, points):
-        self.reached = self.reached._replace(points=tuple(points))
+        self.reached = self.reached._replace(points=self.setup.check_points(points))
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -353,7 +356,7 @@ class Trainer:
             seed=int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]),
             sampler=self.setup.sampler,
         )
-        return as_arrays(drawn, self.dtype)
+        return self.setup.check_points(drawn)
 
 
 def why_ended(records: Sequence[Record], stalled: int = STALLED) -> str | None:

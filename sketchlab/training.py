@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from sketchlab.domains import SAMPLERS
+from sketchlab.domains import SAMPLERS, Sampler
 from sketchlab.history import Record, Run, TrainingWarning
 from sketchlab.optimizers import Optimizer, sketched_natural_gradient
 from sketchlab.problems import Problem
-from sketchlab.resampling import RESAMPLINGS
+from sketchlab.resampling import RESAMPLINGS, Resampling
+from sketchlab.setup import Setup
 from sketchlab.storage import check_path, load, save
 from sketchlab.trainer import Trainer
-from sketchlab.validation import InputError, check_integer, check_real, takes
+from sketchlab.validation import InputError, check_integer, check_real, checked_call, takes
 
 
+@checked_call(Trainer, Setup)
 def train(
     problem: Problem,
     network,
@@ -78,6 +80,7 @@ def train(
     return _drive(trainer, limits, callbacks, progress, checkpoint, every)
 
 
+@checked_call(Trainer, Setup, but="seed")
 def train_seeds(
     problem: Problem,
     network,
@@ -120,8 +123,8 @@ def train_seeds(
     """
     limits = _checked_limits(steps, seconds, tolerance)
     _check_loop(callbacks, None, 1)
-    if not len(seeds):
-        raise InputError(f"seeds = {seeds!r} is empty: give at least one.")
+    if np.ndim(seeds) != 1 or not len(seeds):
+        raise InputError(f"seeds = {seeds!r} is no list, or is empty: write seeds=range(10), or seeds=[0].")
     trainer = Trainer(problem, network, optimizer or sketched_natural_gradient(), seed=seeds[0], **options)
     runs = []
     for seed in seeds:
@@ -130,6 +133,7 @@ def train_seeds(
     return runs
 
 
+@checked_call()
 def resume(
     path,
     problem: Problem | None = None,
@@ -142,7 +146,8 @@ def resume(
     callbacks: Sequence[Callable[[Trainer, Record], bool | None]] = (),
     progress: bool = True,
     every: int = 10,
-    **options,
+    sampler: Sampler | None = None,
+    resampling: Resampling | None = None,
 ) -> Run:
     """Go on with a run from a file that `save` or ``train(…, checkpoint=…)`` wrote, as if it had not been interrupted.
 
@@ -160,8 +165,8 @@ def resume(
         As in `train`; what was asked for at first by default.
     callbacks, progress, every
         As in `train`.
-    **options
-        sampler, resampling: needed where they are your own.
+    sampler, resampling
+        Needed where they are your own.
 
     Raises
     ------
@@ -181,7 +186,7 @@ def resume(
     limits = _checked_limits(**{name: asked[name] if value is None else value for name, value in given.items()})
     if limits["steps"] <= len(run.history):
         raise InputError(f"the run has taken its {len(run.history)} steps: ask for more in all, as steps={2 * len(run.history)}.")
-    own = _own(asked, "sampler", SAMPLERS, options) | _own(asked, "resampling", RESAMPLINGS, options)
+    own = _own(asked, "sampler", SAMPLERS, sampler) | _own(asked, "resampling", RESAMPLINGS, resampling)
     trainer = Trainer(
         run.problem,
         run.network,
@@ -196,11 +201,11 @@ def resume(
     return _drive(trainer, limits, callbacks, progress, path, every)
 
 
-def _own(asked, name, catalogue, options) -> dict[str, Any]:
+def _own(asked, name, catalogue, given) -> dict[str, Any]:
     """Return a sampler or resampling that is given, or else the one that a file names."""
     written = asked[name]
-    if name in options or written is None:
-        return {name: options[name]} if name in options else {}
+    if given is not None or written is None:
+        return {} if given is None else {name: given}
     if written["name"] not in catalogue:
         raise InputError(f"the run used a {name} of your own, {written['name']!r}: give it, {name}=….")
     factory = catalogue[written["name"]]
@@ -216,7 +221,7 @@ def _checked_limits(steps, seconds, tolerance):
 
 def _check_loop(callbacks, checkpoint, every):
     check_integer("every", every, 1)
-    if callable(callbacks) or not all(takes(callback, 2) for callback in callbacks):
+    if np.ndim(callbacks) != 1 or not all(takes(callback, 2) for callback in callbacks):
         raise InputError(f"callbacks = {callbacks!r} is no list of functions (trainer, record): write callbacks=[callback].")
     if checkpoint is not None:
         check_path(checkpoint)
@@ -263,7 +268,7 @@ def _drive(trainer, limits, callbacks, progress, checkpoint, every):
             save(reached(reason), checkpoint)
     run = reached(reason)
     if reason in ("non-finite", "stalled"):
-        warnings.warn(f"training of {run.problem.name!r} stopped after {run.advice}", TrainingWarning, stacklevel=3)
+        warnings.warn(f"training of {run.problem.name!r} stopped after {run.advice}", TrainingWarning, stacklevel=4)
     return run
 
 
