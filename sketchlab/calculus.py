@@ -88,8 +88,8 @@ def divergence(u: Function, axes: Sequence[int] | None = None) -> Function:
         if shape != (len(chosen),):
             entries = f"{len(chosen)} entries for axes = {list(axes)}" if axes else f"d = {len(x)} entries"
             raise InputError(
-                f"divergence needs a vector field with {entries}, but u(x) has shape {shape}: from a longer vector take a part, "
-                f"divergence(lambda x: u(x)[:{len(chosen)}]{', axes' if axes else ''})."
+                f"divergence needs a vector field with {entries}, but u(x) has shape {shape}: name the axis of each entry, as in "
+                f"axes=[0, 1], or take a part of it, divergence(lambda x: u(x)[:{len(chosen)}]{', axes' if axes else ''})."
             )
         return _total(partial(u, axis)(x)[i] for i, axis in enumerate(chosen))
 

@@ -14,7 +14,7 @@ from sketchlab.validation import InputError
 def as_path(path) -> Path:
     """Return a path as one of `pathlib`, with ~ as the folder that it stands for, or raise `InputError` if it is none."""
     if not isinstance(path, str | os.PathLike) or not os.fspath(path):
-        raise InputError(f"{path!r} is no name of a file: write it as text, as 'run.npz'.")
+        raise InputError(f"{path!r:.100} is no name of a file: write it as text, as 'run.npz'.")
     return Path(path).expanduser()
 
 

@@ -51,7 +51,7 @@ def read_optimizer(text: str) -> Optimizer:
     except InputError:
         raise
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise InputError(f"{text!r} cannot be read: write it like {EXAMPLES}.") from error
+        raise InputError(f"{text!r:.100} cannot be read: write it like {EXAMPLES}.") from error
     if not isinstance(optimizer, Optimizer):
         raise InputError(f"{text!r} is not an optimizer: write it like {EXAMPLES}.")
     return optimizer

@@ -69,8 +69,9 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
     InputError
         If the file is missing or not a run, something has to be given, or is not what was saved.
     """
+    path = as_path(path)
     try:
-        with open(as_path(path), "rb") as file, np.load(file) as stored:
+        with open(path, "rb") as file, np.load(file) as stored:
             arrays = dict(stored)
         saved = json.loads(str(arrays.pop("json")))
         theta = arrays.pop("theta")
@@ -78,12 +79,12 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
         history = History(arrays.pop("loss"), arrays.pop("relative_error", None), **arrays)
         described, stop_reason, settings = saved["problem"], saved["stop_reason"], saved["settings"]
         kept_network = saved["network"]
-        if not (isinstance(kept_network, dict) and isinstance(settings, dict) and type(described) in (dict, str)):
-            raise ValueError("a part of it is of another kind")
-        if theta.ndim != 1 or history.loss.ndim != 1 or stop_reason not in STOP_REASONS:
-            raise ValueError("a part of it is of another kind")
+        whole = isinstance(kept_network, dict) and isinstance(settings, dict) and type(described) in (dict, str)
+        if not whole or theta.ndim != 1 or history.loss.ndim != 1 or stop_reason not in STOP_REASONS:
+            raise ValueError
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot read {str(path)!r} as a run: {error}. Give a file that sketchlab.save wrote.") from error
+        reason = (isinstance(error, OSError) and error.strerror) or "it is damaged, or holds something else"
+        raise InputError(f"cannot read {str(path)!r} as a run: {reason}. Give a file that sketchlab.save wrote.") from error
     check_dtype(theta.dtype.name)
     if "format" not in saved:
         described = {"name": described, "origin": [described, {}], "weights": settings["weights"], "format": 1}

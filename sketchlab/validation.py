@@ -174,12 +174,15 @@ def check_call(called: Callable, arguments, options, *others: Callable, but: str
     try:
         inspect.signature(called).bind(*arguments, **options)
     except TypeError as error:
-        first = arguments[0] if arguments else None
-        # A run has the problem, the network and the parameters that most functions take one by one.
-        owner = type(first).__name__.lower() if positional and hasattr(first, positional[0]) else None
-        write = [f"{owner}.{one}" if owner and hasattr(first, one) else one for one in positional]
-        write += [f"{option}=…" for option in by_name]
+        write = [_as_part(arguments[0] if arguments else None, one) for one in positional]
+        write += [*(f"{option}=…" for option in by_name), *("…" for _ in _names(called, Parameter.VAR_KEYWORD))]
         raise InputError(f"{name}: {error}. Write {name}({', '.join(write)}).") from None
+
+
+def _as_part(given, name):
+    """Return "run.problem" for "problem" where a run, which has it, was given in its place; and other names as they are."""
+    has = name in ("problem", "network", "theta", "optimizer") and hasattr(given, "problem") and hasattr(given, name)
+    return f"{type(given).__name__.lower()}.{name}" if has else name
 
 
 def _names(called, *kinds):

@@ -1,5 +1,7 @@
 """Calls that do not fit: what is said names the call, the value and the way out."""
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import sketchlab as sl
@@ -69,9 +71,32 @@ def test_a_call_that_does_not_fit_is_told_with_the_one_that_does(call, text):
         (lambda run: sl.save(run, b"run.npz"), "b'run.npz' is no name of a file: write it as text, as 'run.npz'."),
         (lambda run: sl.save(run, ""), "'' is no name of a file"),
         (lambda run: sl.load(3), "3 is no name of a file"),
+        # Numbers, lists and arrays that make no sense together.
+        (lambda run: sl.train_seeds(POISSON, NETWORK, seeds=3), "seeds = 3 is no list, or is empty: write seeds=range(10)"),
+        (lambda run: sl.train(POISSON, NETWORK, callbacks=None), "callbacks = None is no list of functions"),
+        (lambda run: sl.train(POISSON, NETWORK, boundary_weight=np.ones(2)), "boundary_weight = array([1., 1.]) is not a number"),
+        (lambda run: sl.train(POISSON, NETWORK, mesh=3), "mesh = 3 is no Mesh: give one, as jax.make_mesh"),
+        (lambda run: setattr(sl.Trainer(POISSON, NETWORK, sl.adam()), "theta", np.ones(3)), "theta has shape (3,), but"),
+        (lambda run: setattr(sl.Trainer(POISSON, NETWORK, sl.adam()), "points", None), "points of shapes None do not fit: 2"),
+        (lambda run: sl.halko_bounds([1.0, 2.0, 3.0], 2, 4, 0), "are not a list that descends to 0"),
+        (lambda run: sl.near_optimality(None, 3, key=None, power_iterations=1), "name at least one in a list of each"),
+        (lambda run: sl.rayleigh_ritz(sl.from_matrix(np.eye(9)), np.eye(9), -1), "rank = -1 is not a whole number of at least 1"),
+        (lambda run: sl.full_spectrum(sl.from_matrix(np.eye(2))).effective_dimension(-1.0), "damping = -1.0 is not zero or more"),
+        (lambda run: sl.laplacian(lambda x: x[0])(np.ones(1), np.ones(1)), "laplacian takes one point, an array (d,), not (arr"),
+        (lambda run: sl.plot_memory([1, 2], {"a": [1]}), "taken['a'] has the shape (1,), parameters (2,): one for each"),
+        (lambda run: sl.step_grid(halvings=2**70), "is not a whole number between 0 and 1000"),
+        # Networks, and code of a user in them.
+        (lambda run: NETWORK.init(key=5), "key = 5 is no random key"),
+        (lambda run: NETWORK.apply(run.theta, np.ones((5, 1))), "x has the shape (5, 1), not (1,): for many points use jax.vmap"),
+        (lambda run: NETWORK.embed(run.theta, sl.MLP(1, 2, 1)), "it must be as deep, and no narrower"),
+        (lambda run: sl.Fourier(sl.MLP(2, 4, 1), [["a"]]), "frequencies = [['a']] is not an array of real numbers"),
+        (lambda run: sl.Periodic(sl.MLP(2, 4, 1), 3), "periods = 3 is no list with a period, or None, for each axis"),
+        (lambda run: sl.Hard(NETWORK, None, None), "lift = None, distance = None: give functions of one point"),
+        (lambda run: sl.Hard(NETWORK, lambda x: np.sin(x[0]), lambda x: x[0]), "write jnp.sin in place of np.sin"),
+        (lambda run: sl.from_pytree(lambda key: {"a": jnp.ones(1)}, lambda p, x: p["b"], dim=1), "KeyError: 'b'"),
     ],
 )  # fmt: skip
-def test_an_object_of_another_kind_is_told_with_where_the_right_one_comes_from(run, call, text):
+def test_a_value_that_does_not_fit_is_told_with_one_that_does(run, call, text):
     with pytest.raises(sl.InputError) as caught:
         call(run)
     assert text in str(caught.value)
