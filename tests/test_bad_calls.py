@@ -1,18 +1,20 @@
 """Calls that do not fit: what is said names the call, the value and the way out."""
 
+from pathlib import Path
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import sketchlab as sl
+from sketchlab.weighting import weighed
 
-POISSON, NETWORK = sl.PROBLEMS["poisson_1d"](), sl.MLP(1, 4, 1)
-OPTIONS = {"points": 12, "steps": 2, "progress": False}
+POISSON, NETWORK = sl.PROBLEMS["poisson_1d"](), sl.MLP(1, 6, 1)
 
 
 @pytest.fixture(scope="module")
 def run():
-    return sl.train(POISSON, NETWORK, sl.adam(), **OPTIONS)
+    return sl.load(Path(__file__).parent / "data" / "run-0.1.0-poisson_1d.npz")
 
 
 @pytest.mark.parametrize(
@@ -74,10 +76,10 @@ def test_a_call_that_does_not_fit_is_told_with_the_one_that_does(call, text):
         # Numbers, lists and arrays that make no sense together.
         (lambda run: sl.train_seeds(POISSON, NETWORK, seeds=3), "seeds = 3 is no list, or is empty: write seeds=range(10)"),
         (lambda run: sl.train(POISSON, NETWORK, callbacks=None), "callbacks = None is no list of functions"),
-        (lambda run: sl.train(POISSON, NETWORK, boundary_weight=np.ones(2)), "boundary_weight = array([1., 1.]) is not a number"),
+        (lambda run: weighed(np.ones(2), sl.LeastSquares(POISSON, NETWORK), None, ()), "boundary_weight = array([1., 1.]) is not a number"),
         (lambda run: sl.train(POISSON, NETWORK, mesh=3), "mesh = 3 is no Mesh: give one, as jax.make_mesh"),
-        (lambda run: setattr(sl.Trainer(POISSON, NETWORK, sl.adam()), "theta", np.ones(3)), "theta has shape (3,), but"),
-        (lambda run: setattr(sl.Trainer(POISSON, NETWORK, sl.adam()), "points", None), "points of shapes None do not fit: 2"),
+        (lambda run: sl.Setup(POISSON, NETWORK).check_points(None), "points of shapes None do not fit: 2 arrays (n, 1)"),
+        (lambda run: sl.Setup(POISSON, NETWORK).check_points([np.ones((3, 1))]), "points of shapes [(3, 1)] do not fit: 2"),
         (lambda run: sl.halko_bounds([1.0, 2.0, 3.0], 2, 4, 0), "are not a list that descends to 0"),
         (lambda run: sl.near_optimality(None, 3, key=None, power_iterations=1), "name at least one in a list of each"),
         (lambda run: sl.rayleigh_ritz(sl.from_matrix(np.eye(9)), np.eye(9), -1), "rank = -1 is not a whole number of at least 1"),
