@@ -73,7 +73,17 @@ class Setup:
         check_solution(self.problem)
         # Traced now: what is wrong with a residual is said before anything is drawn or compiled.
         object.__setattr__(self, "least_squares", LeastSquares(self.problem, self.network))
+        self._check_weights()
         object.__setattr__(self, "rows", self.least_squares.rows(self.problem.sample(self.points, seed=0, sampler=self.sampler)))
+
+    def _check_weights(self):
+        # Their squares have to be numbers of this dtype: a loss that is too small for it would be zero, and look solved.
+        least, most = (float(limit) ** 0.5 for limit in (jnp.finfo(self.dtype).tiny, jnp.finfo(self.dtype).max))
+        for name, condition in zip(self.problem.names, self.problem.conditions, strict=True):
+            if not least <= condition.weight <= most:
+                raise InputError(
+                    f"weight = {condition.weight:g} of the {name} does not fit {self.dtype}: {least:.0e} to {most:.0e} do."
+                )
 
     @property
     def parameters(self) -> int:

@@ -76,7 +76,8 @@ def test_a_call_that_does_not_fit_is_told_with_the_one_that_does(call, text):
         # Numbers, lists and arrays that make no sense together.
         (lambda run: sl.train_seeds(POISSON, NETWORK, seeds=3), "seeds = 3 is no list, or is empty: write seeds=range(10)"),
         (lambda run: sl.train(POISSON, NETWORK, callbacks=None), "callbacks = None is no list of functions"),
-        (lambda run: weighed(np.ones(2), sl.LeastSquares(POISSON, NETWORK), None, ()), "boundary_weight = array([1., 1.]) is not a number"),
+        (lambda run: weighed(np.ones(2), sl.LeastSquares(POISSON, NETWORK), None, ()), "boundary_weight = array([1., 1.]) is"),
+        (lambda run: sl.Setup(POISSON.reweighted([1.0, 1e-39]), NETWORK, dtype="float32"), "weight = 1e-39 of the boundary"),
         (lambda run: sl.train(POISSON, NETWORK, mesh=3), "mesh = 3 is no Mesh: give one, as jax.make_mesh"),
         (lambda run: sl.Setup(POISSON, NETWORK).check_points(None), "points of shapes None do not fit: 2 arrays (n, 1)"),
         (lambda run: sl.Setup(POISSON, NETWORK).check_points([np.ones((3, 1))]), "points of shapes [(3, 1)] do not fit: 2"),
