@@ -30,7 +30,7 @@ def weighed(boundary_weight: float | str | None, least_squares: LeastSquares, th
         raise InputError(f"boundary_weight = 'balance', but {problem.name!r} has no condition inside to balance against.")
     traces = np.asarray(jax.jit(least_squares.traces)(theta, points))
     balanced = weights * traces[inside].sum() / np.where(traces > 0, traces, np.nan)
-    if not np.all(np.isfinite(balanced[~inside])):
+    if not np.all(np.isfinite(balanced[~inside]) & (balanced[~inside] > 0)):
         raise InputError(
             f"boundary_weight = 'balance', but at the first parameters the conditions of {problem.name!r} have parts of G with "
             f"the traces {traces.tolist()}: give the weight as a number."
