@@ -23,7 +23,7 @@ from sketchlab.random_matrices import SKETCHES, Draw
 from sketchlab.routes import check_rank
 from sketchlab.sketch import ERROR_PROBES, OVERSAMPLING, check_power_iterations, co_range_finder, orthonormal_image, rayleigh_ritz
 from sketchlab.strategies import Bound, no_state
-from sketchlab.validation import Catalogue, InputError, check_integer, check_real
+from sketchlab.validation import Catalogue, InputError, check_integer, check_real, checked_call
 
 #: Directions in a sketched step unless told otherwise, if so many fit.
 RANK = 200
@@ -71,6 +71,7 @@ def _whole(jacobian, state, *, key, decompose):
     return decompose(jacobian), state
 
 
+@checked_call()
 def sketched(
     rank: int | None = None, *, test_matrix: str | Draw = "gaussian", recycle: float = 0.75, power_iterations: int = 0
 ) -> Decomposition:
@@ -149,6 +150,7 @@ class Growth(NamedTuple):
     cap: jax.Array
 
 
+@checked_call()
 def growing(
     max_rank: int | None = None, *, test_matrix: str | Draw = "gaussian", recycle: float = 0.75, power_iterations: int = 0
 ) -> Decomposition:
@@ -200,6 +202,7 @@ def _adapt_rank(state, eigenvalues, damping, *, key, draw):
     return state
 
 
+@checked_call()
 def from_range_finder(range_finder: Callable[[jax.Array, jax.Array], jax.Array], rank: int) -> Decomposition:
     """Make a decomposition of a range finder of your own.
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from sketchlab.gramian import Spectrum
 from sketchlab.strategies import Bound, no_state
-from sketchlab.validation import Catalogue, check_boolean, check_integer, check_real
+from sketchlab.validation import Catalogue, check_boolean, check_integer, check_real, checked_call
 
 
 class Move(NamedTuple):
@@ -143,6 +143,7 @@ def probe(
     return Probes(steps, losses, predicted)
 
 
+@checked_call()
 def damping_path(
     *,
     ratio: float = 0.25,
@@ -197,8 +198,8 @@ def damping_path(
         "ratio": check_real("ratio", ratio, 0, 1, open_low=True, open_high=True),
         "geodesic": check_boolean("geodesic", geodesic),
         "decades": check_real("decades", decades, 0, np.inf, open_low=True, open_high=True),
-        "candidates": check_integer("candidates", candidates, 1),
-        "bisections": check_integer("bisections", bisections, 0),
+        "candidates": check_integer("candidates", candidates, 1, 1000),
+        "bisections": check_integer("bisections", bisections, 0, 1000),
         "growth": check_real("growth", growth, 1, np.inf, open_low=True, open_high=True),
     }
     return Search("damping path", _first_damping, Bound(_search_damping, **settings), settings)
@@ -263,6 +264,7 @@ def grid_search(loss_at: Callable, loss: jax.Array, direction: jax.Array, *, hal
     return _take_if_lower(sizes[best] * direction, losses[best], loss, jnp.zeros_like(loss))
 
 
+@checked_call()
 def step_grid(*, halvings: int = 30) -> Search:
     """Search along the undamped natural gradient with a step grid, as ENGD and the sketched paper do.
 
@@ -273,7 +275,7 @@ def step_grid(*, halvings: int = 30) -> Search:
     -----
     Müller, Zeinhofer 2023 (ENGD), Section 4; Best McKay, Kaur, Greif, Wetton 2025 (SNGD).
     """
-    settings = {"halvings": check_integer("halvings", halvings, 0)}
+    settings = {"halvings": check_integer("halvings", halvings, 0, 1000)}
     return Search("step grid", no_state, Bound(_search_grid, **settings), settings)
 
 
