@@ -128,7 +128,7 @@ class LeastSquares:
         if self.block is not None:
             return self.residual(theta, points), self.row_blocks(theta, points, self.block)
         residual, blocks = self._derivatives(theta, points)
-        return residual, from_column_blocks(blocks)
+        return residual, Jacobian(blocks)
 
     def dense(self, theta: jax.Array, points: Points) -> Jacobian:
         """Return J held in memory, N P numbers: one reverse pass a row; a product is a matrix product."""
