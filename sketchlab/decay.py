@@ -147,8 +147,7 @@ def bernstein_parameter(t) -> np.ndarray:
 
 
 def _neurons(network, theta, domain):
-    asked = {"dim": 1, "depth": 1, "outputs": 1, "activation": "tanh"}
-    for name, value in asked.items():
+    for name, value in {"dim": 1, "depth": 1, "outputs": 1, "activation": "tanh"}.items():
         if (given := getattr(network, name, None)) != value:
             raise InputError(f"the bound is for one hidden tanh layer in one dimension: the network has {name} = {given!r}.")
     if check_instance("domain", domain, Box, "sl.Box([0], [1])").dim != 1:

@@ -1,7 +1,5 @@
 """Where to go: ways to get the singular triplets of J, or part of them, for a step.
 
-A `Decomposition` is a pair of functions, and owns its state: ``init(rows, parameters, dtype, *, key) -> state`` refuses what
-does not fit, and ``compute(jacobian, state, *, key) -> (Spectrum, state)`` is called in every step, inside what is compiled.
 Any of them can be combined with any `Search`: see `natural_gradient`. To add one, write a factory that returns a
 `Decomposition` and enter it in `DECOMPOSITIONS`; a function that finds a basis needs no more than `from_range_finder`.
 
@@ -25,7 +23,7 @@ from sketchlab.random_matrices import SKETCHES, Draw
 from sketchlab.routes import check_rank
 from sketchlab.sketch import ERROR_PROBES, OVERSAMPLING, check_power_iterations, co_range_finder, orthonormal_image, rayleigh_ritz
 from sketchlab.strategies import Bound, no_state
-from sketchlab.validation import Catalogue, InputError, check_integer, check_real
+from sketchlab.validation import Catalogue, InputError, check_integer, check_real, checked_call
 
 #: Directions in a sketched step unless told otherwise, if so many fit.
 RANK = 200
@@ -45,6 +43,7 @@ class Decomposition:
     init : callable, (rows, parameters, dtype, *, key) -> state
         The state is a pytree of arrays; () for none. Raises `InputError` for what does not fit N rows and P parameters.
     compute : callable, (jacobian, state, *, key) -> (Spectrum, state)
+        Called in every step, inside what is compiled.
     settings : dict
         What it was made with, fit for JSON.
     adapt : callable, (state, eigenvalues, damping, *, key) -> state, optional
@@ -72,6 +71,7 @@ def _whole(jacobian, state, *, key, decompose):
     return decompose(jacobian), state
 
 
+@checked_call()
 def sketched(
     rank: int | None = None, *, test_matrix: str | Draw = "gaussian", recycle: float = 0.75, power_iterations: int = 0
 ) -> Decomposition:
@@ -150,6 +150,7 @@ class Growth(NamedTuple):
     cap: jax.Array
 
 
+@checked_call()
 def growing(
     max_rank: int | None = None, *, test_matrix: str | Draw = "gaussian", recycle: float = 0.75, power_iterations: int = 0
 ) -> Decomposition:
@@ -201,6 +202,7 @@ def _adapt_rank(state, eigenvalues, damping, *, key, draw):
     return state
 
 
+@checked_call()
 def from_range_finder(range_finder: Callable[[jax.Array, jax.Array], jax.Array], rank: int) -> Decomposition:
     """Make a decomposition of a range finder of your own.
 

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.validation import Catalogue, InputError, check_array, check_integer, takes
+from sketchlab.validation import Catalogue, InputError, check_array, check_integer, checked_call, takes
 
 Sampler = Callable[[int, int, int], np.ndarray]
 
@@ -42,13 +42,13 @@ class Region(Protocol):
     """
 
     @property
-    def codimension(self) -> int: ...  # noqa: D102
-
-    @property
     def name(self) -> str: ...  # noqa: D102 - described above, as those below
 
     @property
     def dim(self) -> int: ...  # noqa: D102
+
+    @property
+    def codimension(self) -> int: ...  # noqa: D102
 
     @property
     def measure(self) -> float: ...  # noqa: D102
@@ -142,7 +142,7 @@ def unit_points(sampler: Sampler, n: int, dim: int, seed: int) -> np.ndarray:
     InputError
         If `sampler` is not a function of (n, dim, seed), or does not return such an array of numbers from 0 to 1.
     """
-    n, name = check_integer("n", n, 1), getattr(sampler, "__name__", repr(sampler))
+    n, seed, name = check_integer("n", n, 1), check_integer("seed", seed, 0), getattr(sampler, "__name__", repr(sampler))
     if not takes(sampler, 3):
         raise InputError(f"sampler = {name} is not a function of (n, dim, seed): take one of sl.SAMPLERS, or write your own.")
     x = np.asarray(check_array(f"what the sampler {name} returned", sampler(n, dim, seed)), float)
@@ -167,6 +167,7 @@ def apportion(total: int, ends: np.ndarray, limits: np.ndarray) -> list[int]:
     return counts.tolist()
 
 
+@checked_call()
 @dataclass(frozen=True)
 class Box:
     """The box lower_i <= x_i <= upper_i: a domain.
@@ -241,6 +242,7 @@ class Box:
             raise InputError(f"{Face(axis, side)!r} is no region of a {self.dim}-dimensional box: use a face with {known}.")
         return BoxSurface(self, (Face(int(axis), side),))
 
+    @checked_call()
     def sample(self, n: int, *, seed: int, sampler: Sampler = uniform) -> np.ndarray:
         """Draw at most `n` points inside, (m, d); a grid gives fewer."""
         return self.lower + self.lengths * unit_points(sampler, n, self.dim, seed)

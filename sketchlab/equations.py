@@ -14,7 +14,7 @@ import numpy as np
 from sketchlab.calculus import Function, laplacian, partial
 from sketchlab.domains import Box
 from sketchlab.problems import Problem, Residual, boundary, face, interior
-from sketchlab.validation import Catalogue, InputError, check_real
+from sketchlab.validation import Catalogue, InputError, check_call, check_real
 
 
 def _dirichlet(exact: Function) -> Residual:
@@ -123,6 +123,7 @@ def _noting(name, factory):
 
     @functools.wraps(factory)
     def make(*args, **kwargs):
+        check_call(factory, args, kwargs, name=name)
         problem = factory(*args, **kwargs)
         if not isinstance(problem, Problem):
             raise InputError(f"PROBLEMS[{name!r}] returned {problem!r}: it must return a Problem.")

@@ -11,6 +11,13 @@ import psutil
 from sketchlab.validation import InputError
 
 
+def as_path(path) -> Path:
+    """Return a path as one of `pathlib`, with ~ as the folder that it stands for, or raise `InputError` if it is none."""
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path):
+        raise InputError(f"{path!r:.100} is no name of a file: write it as text, as 'run.npz'.")
+    return Path(path).expanduser()
+
+
 @contextlib.contextmanager
 def replacing(path) -> Iterator[Path]:
     """Give a path beside `path` to write to; put what was written in its place when all went well, and remove it otherwise.
@@ -20,7 +27,7 @@ def replacing(path) -> Iterator[Path]:
     InputError
         If the file cannot be written.
     """
-    path = Path(path).expanduser()
+    path = as_path(path)
     partial = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         _remove_partials(path)

@@ -26,6 +26,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from sketchlab.jacobians import Jacobian
 from sketchlab.validation import InputError, check_array, check_integer, check_jacobian
@@ -125,7 +126,11 @@ class Spectrum:
         1.99
         """
         dimension = jnp.vectorize(lambda mu: jnp.sum(self.eigenvalues / (self.eigenvalues + mu)))
-        return dimension(jnp.asarray(check_array("damping", damping)))
+        damping = check_array("damping", damping)
+        # The negation refuses NaN too; a traced value is not known.
+        if not isinstance(damping, Tracer) and not np.all(damping >= 0):
+            raise InputError(f"damping = {damping} is not zero or more.")
+        return dimension(jnp.asarray(damping))
 
 
 def noise_floors(spectrum: Spectrum) -> tuple[jax.Array, jax.Array]:

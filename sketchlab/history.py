@@ -12,6 +12,7 @@ from sketchlab.networks import solve
 from sketchlab.optimizers import Optimizer
 from sketchlab.problems import Problem
 from sketchlab.setup import check_dtype
+from sketchlab.validation import check_array
 
 #: Why a run ended, and what to do about it.
 STOP_REASONS = {
@@ -164,7 +165,7 @@ class Run:
             If x holds no points of the domain's dimension, or the run is one of 64-bit numbers and JAX has them off.
         """
         check_dtype(self.theta.dtype.name)
-        x = jnp.asarray(x, self.theta.dtype)
+        x = jnp.asarray(check_array("x", x), self.theta.dtype)
         self.problem.check_points(x)
         return solve(self.network)(jnp.asarray(self.theta), x)
 

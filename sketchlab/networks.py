@@ -28,7 +28,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.validation import Catalogue, InputError, check_integer
+from sketchlab.user_code import explain, line_of
+from sketchlab.validation import Catalogue, InputError, check_call, check_integer, check_key, checked_call
 
 #: Smooth enough for second derivatives; relu3, max(0, z)³, only just, and not analytic: its eigenvalues decay more slowly.
 ACTIVATIONS = Catalogue(
@@ -54,12 +55,27 @@ PROTOCOL = ("dim", "outputs", "size", "init", "unflatten", "evaluate")
 
 def apply(network, theta: jax.Array, x: jax.Array) -> jax.Array:
     """Evaluate a network at one point: `theta` (P,), `x` (d,) -> () or (outputs,)."""
-    return network.evaluate(network.unflatten(theta), x)
+    for name, value, shape in (("theta", theta, (network.size,)), ("x", x, (network.dim,))):
+        if jnp.shape(value) != shape:
+            raise InputError(
+                f"{name} has the shape {jnp.shape(value)}, not {shape}: for many points use jax.vmap, or run.solution."
+            )
+    return network.evaluate(network.unflatten(jnp.asarray(theta)), jnp.asarray(x))
 
 
 def check_network(network) -> None:
     """Raise `InputError` unless an object is a network; `unflatten` and `evaluate` are traced, not computed."""
     kind = type(network).__name__
+    try:
+        _check_network(network, kind)
+    except InputError:
+        raise
+    except Exception as error:
+        line = line_of(error)
+        raise InputError(f"{kind} failed{line and f' in {line}'}: {explain(error)}") from error
+
+
+def _check_network(network, kind):
     if isinstance(network, type):
         raise InputError(f"network = {network.__name__} is a class, not a network: make one first, as in sl.MLP(dim=2).")
     missing = [name for name in PROTOCOL if not hasattr(network, name)]
@@ -117,12 +133,11 @@ def network_from_settings(settings: dict | None):
     make = NETWORKS[arguments.pop("name", None)]
     if "network" in arguments:
         arguments["network"] = network_from_settings(arguments["network"])
-    try:
-        return make(**arguments)
-    except TypeError as error:
-        raise InputError(f"the settings {settings} do not make a network: {error}.") from error
+    check_call(make, (), arguments)
+    return make(**arguments)
 
 
+@checked_call()
 @dataclass(frozen=True)
 class MLP:
     """A multilayer perceptron from R^dim to R^outputs: u(x) = W_D σ(… σ(W_0 x + b_0) …) + b_D, with D hidden layers.
@@ -184,9 +199,10 @@ class MLP:
         """The fields, and the network's name in `NETWORKS`."""
         return {"name": name_of(self)} | asdict(self)
 
+    @checked_call()
     def init(self, *, key, dtype=None) -> jax.Array:
         """Draw `theta` (P,): weights normal with variance 2 / (inputs + outputs), biases zero (Glorot, Bengio 2010)."""
-        keys = jax.random.split(key, len(self.layers))
+        keys = jax.random.split(check_key(key), len(self.layers))
         # JAX compiles its generator for every length, half a second each. So lengths are rounded up to a power of four, which
         # most networks share; the first numbers are the same however many are drawn.
         longest = max(rows * columns for rows, columns in self.layers)

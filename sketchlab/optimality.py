@@ -92,8 +92,11 @@ def halko_bounds(eigenvalues, rank: int, oversampling: int, power_iterations: in
     cut off to rank k; docs/near-optimality.md has the derivation.
     """
     eigenvalues = np.asarray(check_array("eigenvalues", eigenvalues), float)
-    if eigenvalues.ndim != 1:
-        raise InputError(f"eigenvalues of shape {eigenvalues.shape} are not a list of numbers: give those of `full_spectrum`.")
+    # Asked this way round, NaN is refused too.
+    if eigenvalues.ndim != 1 or not np.all(np.diff(eigenvalues, append=0) <= 0):
+        raise InputError(
+            f"eigenvalues of shape {eigenvalues.shape} are not a list that descends to 0: give those of `full_spectrum`."
+        )
     k = check_integer("rank", rank, 2, eigenvalues.size)
     p, m = check_integer("oversampling", oversampling, 4), check_power_iterations(power_iterations) + 1
     last, following, rest = eigenvalues[k - 1], eigenvalues[k] if k < eigenvalues.size else 0.0, eigenvalues[k:]
@@ -106,9 +109,8 @@ def halko_bounds(eigenvalues, rank: int, oversampling: int, power_iterations: in
     mean = ((1 + np.sqrt(k / (p - 1))) * ratio**m + np.e * spread / p * tail) ** (1 / m)
     high = ((1 + 16 * np.sqrt(1 + k / (p + 1))) * ratio**m + 8 * spread / (p + 1) * tail) ** (1 / m)
     mean_frobenius = np.sqrt(optimum**2 + k / (p - 1) * tail**2)
-    high_frobenius = np.hypot(
-        optimum, np.e * np.sqrt(3 * k / (p + 1)) * tail + np.sqrt(2 * p) * np.e**2 * spread / (p + 1) * ratio**m
-    )
+    leading = np.sqrt(2 * p) * np.e**2 * spread / (p + 1) * ratio**m
+    high_frobenius = np.hypot(optimum, np.e * np.sqrt(3 * k / (p + 1)) * tail + leading)
     pairs = (mean, mean_frobenius), (high, high_frobenius)
     return Bounds(*(Norms(float(last * (ratio + 2 * s)), float(last * (optimum + np.sqrt(2) * f))) for s, f in pairs))
 
@@ -150,8 +152,10 @@ def near_optimality(
     True
     """
     check_integer("repeats", repeats, 1)
-    if not sketches or not power_iterations:
-        raise InputError(f"sketches = {list(sketches)}, power_iterations = {list(power_iterations)}: name at least one of each.")
+    if np.ndim(sketches) != 1 or np.ndim(power_iterations) != 1 or not len(sketches) or not len(power_iterations):
+        raise InputError(
+            f"sketches = {sketches!r}, power_iterations = {power_iterations!r}: name at least one in a list of each."
+        )
     pairs = [(sketch, q) for sketch in sketches for q in power_iterations]
     keys = jax.random.split(check_key(key), (len(pairs), repeats))
     with one_blas_thread():

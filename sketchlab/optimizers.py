@@ -1,8 +1,7 @@
 """Optimizers as pairs of functions, (init, step).
 
-``init(least_squares, theta, points, *, key) -> state`` and ``step(least_squares, theta, state, points, *, key) -> (theta,
-state, info)`` are pure: state is a pytree of arrays, and `step` is meant to be compiled whole. What a step tells about
-itself goes into `StepInfo`, apart from the state.
+Both are pure: the state is a pytree of arrays, and `step` is compiled whole. What a step tells about itself goes into
+`StepInfo`, apart from the state.
 
 A natural gradient is a decomposition of J, a search along it, and momentum: any `Decomposition` with any `Search`.
 `engd`, `dual`, `sngd` and the paper's method are combinations of one line.
@@ -22,7 +21,7 @@ from sketchlab.decompositions import DECOMPOSITIONS, Decomposition, dual, exact,
 from sketchlab.random_matrices import Draw
 from sketchlab.searches import SEARCHES, Search, damping_path, grid_search, step_grid
 from sketchlab.strategies import Bound, no_state
-from sketchlab.validation import Catalogue, InputError, check_instance, check_integer, check_real
+from sketchlab.validation import Catalogue, InputError, check_instance, check_integer, check_real, checked_call
 
 
 class StepInfo(NamedTuple):
@@ -78,9 +77,10 @@ class Optimizer:
     adapt: Callable[..., Any] | None = None
 
 
+@checked_call()
 def gradient_descent(*, halvings: int = 30) -> Optimizer:
     """Steepest descent with the step grid 2^0 … 2^-halvings and zero: the plainest baseline that cannot diverge."""
-    settings = {"halvings": check_integer("halvings", halvings, 0)}
+    settings = {"halvings": check_integer("halvings", halvings, 0, 1000)}
     return Optimizer("gd", no_state, Bound(_descend, **settings), settings)
 
 
@@ -90,19 +90,21 @@ def _descend(least_squares, theta, state, points, *, key, halvings):
     return theta + move.step, state, _first_order_info(move.loss, move.step, move.accepted, _all_finite(loss, gradient))
 
 
+@checked_call()
 def adam(*, learning_rate: float = 1e-3) -> Optimizer:
     """Adam (Kingma, Ba 2015), by optax: one gradient a step."""
     rate = check_real("learning_rate", learning_rate, 0, float("inf"), open_low=True, open_high=True)
     return _from_optax("adam", Bound(optax.adam, learning_rate=rate), {"learning_rate": rate})
 
 
+@checked_call()
 def lbfgs(*, memory: int = 10) -> Optimizer:
     """Limited-memory BFGS with a zoom line search (Liu, Nocedal 1989), by optax.
 
     The line search leaves loss and gradient of its last point in the state, from which the next step starts: 1.3 evaluations a
     step on average.
     """
-    memory = check_integer("memory", memory, 1)
+    memory = check_integer("memory", memory, 1, 1000)
     return _from_optax("lbfgs", Bound(optax.lbfgs, memory_size=memory), {"memory": memory})
 
 
@@ -174,6 +176,7 @@ class NaturalState(NamedTuple):
 SHORT_NAMES = {"exact": "engd", "dual": "dual", "sketched": "sngd", "growing": "sngd"}
 
 
+@checked_call()
 def natural_gradient(
     decomposition: Decomposition | None = None, *, search: Search | None = None, momentum: float = 0.5
 ) -> Optimizer:
@@ -241,6 +244,7 @@ def _adapt(state, info, *, key, decomposition):
     return state._replace(decomposition=decomposition.adapt(state.decomposition, info.eigenvalues, info.damping, key=key))
 
 
+@checked_call()
 def dual_natural_gradient(*, search: Search | None = None, momentum: float = 0.5) -> Optimizer:
     """Natural gradient by way of the kernel JJᵀ, for fewer points than parameters (Guzmán-Cordero et al. 2025, Woodbury)."""
     return natural_gradient(dual(), search=search, momentum=momentum)
@@ -250,6 +254,7 @@ def dual_natural_gradient(*, search: Search | None = None, momentum: float = 0.5
 PRESETS = Catalogue("preset", {"best": dict, "paper": lambda: {"recycle": 0.0, "momentum": 0.0, "search": step_grid()}})
 
 
+@checked_call()
 def sketched_natural_gradient(
     rank: int | Literal["auto"] | None = None,
     *,

@@ -3,7 +3,7 @@
 With ``ax=None`` a new figure is made. Colours are safe for colour-blind readers, and every curve differs in its dash pattern too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,13 +17,17 @@ from sketchlab.networks import MLP
 from sketchlab.optimality import NearOptimality
 from sketchlab.problems import Problem
 from sketchlab.tangents import tangent_functions
-from sketchlab.validation import InputError, check_integer
+from sketchlab.validation import InputError, check_array, check_instance, check_integer, check_real, checked_call
 
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 HATCHES = ("", "//", "..", "xx", "--", "++")
 
+#: Where the objects that are drawn come from.
+RUN, SPECTRUM = "what sl.train returns", "what sl.spectrum returns"
 
+
+@checked_call()
 def plot_spectrum(
     spectrum: Spectrum | Mapping[str, Spectrum], *, rank: int | None = None, damping: float | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -40,7 +44,12 @@ def plot_spectrum(
     """
     ax = _axes(ax)
     labelled = spectrum if isinstance(spectrum, Mapping) else {"eigenvalues": spectrum}
+    if rank is not None:
+        check_integer("rank", rank, 1)
+    if damping is not None:
+        check_real("damping", damping, 0, np.inf)
     for i, (label, one) in enumerate(labelled.items()):
+        check_instance("spectrum", one, Spectrum, SPECTRUM)
         values = positive(one.eigenvalues)
         ax.semilogy(np.arange(1, values.size + 1), values, label=label, **_style(i))
     # Of each type of number the floors of its largest spectrum: those of the others lie close by.
@@ -59,6 +68,7 @@ def plot_spectrum(
     return ax
 
 
+@checked_call()
 def plot_spectrum_history(run: Run, *, ax: Axes | None = None) -> Axes:
     """Draw the eigenvalues that every step of a run saw: a row of colours for each index, steps from left to right.
 
@@ -67,6 +77,7 @@ def plot_spectrum_history(run: Run, *, ax: Axes | None = None) -> Axes:
     InputError
         If the optimizer looks at no eigenvalues.
     """
+    check_instance("run", run, Run, RUN)
     eigenvalues = positive(run.history.eigenvalues)
     if not eigenvalues.size:
         raise InputError(f"optimizer {run.settings.get('optimizer')!r} looks at no eigenvalues: train with engd, dual or sngd.")
@@ -78,6 +89,7 @@ def plot_spectrum_history(run: Run, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+@checked_call()
 def plot_shares(spectrum: Spectrum, *, ax: Axes | None = None) -> Axes:
     """Draw which condition each eigenvalue comes from: the shares of ‖Jvᵢ‖² = λᵢ, one above the other.
 
@@ -86,13 +98,13 @@ def plot_shares(spectrum: Spectrum, *, ax: Axes | None = None) -> Axes:
     InputError
         If the spectrum knows of no conditions: it was made from a bare matrix.
     """
+    check_instance("spectrum", spectrum, Spectrum, SPECTRUM)
     if not spectrum.conditions:
         raise InputError("this spectrum was made from a matrix and knows no conditions: compute it with sl.spectrum.")
     ax = _axes(ax)
     index, shares = np.arange(1, spectrum.rank + 1), spectrum.shares
-    layers = ax.stackplot(index, *map(np.asarray, shares.values()), labels=list(shares), colors=COLOURS, step="mid", alpha=0.8)
-    for layer, hatch in zip(layers, HATCHES * len(layers), strict=False):
-        layer.set(hatch=hatch, edgecolor="white", linewidth=0)
+    style = {"colors": COLOURS, "alpha": 0.8, "hatch": HATCHES, "edgecolor": "white", "linewidth": 0}
+    ax.stackplot(index, *map(np.asarray, shares.values()), labels=list(shares), step="mid", **style)
     resolved = int(np.sum(np.asarray(spectrum.eigenvalues) > float(spectrum.noise_floor)))
     if resolved < spectrum.rank:
         ax.axvline(resolved, color="black", linestyle=":", label="rounding begins")
@@ -103,6 +115,7 @@ def plot_shares(spectrum: Spectrum, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+@checked_call()
 def plot_eigenfunctions(
     problem: Problem,
     network: MLP,
@@ -124,8 +137,12 @@ def plot_eigenfunctions(
     axes : sequence of Axes, optional
         One for each index.
     """
+    check_instance("spectrum", spectrum, Spectrum, SPECTRUM)
+    indices = np.atleast_1d(indices).tolist()
     for index in indices:
         check_integer("index", index, 1, spectrum.rank)
+    if not indices or not (axes is None or (isinstance(axes, Sequence | np.ndarray) and len(axes) == len(indices))):
+        raise InputError(f"indices = {indices}, axes = {axes!r}: give a list of one index or more, and a list of as many axes.")
     x, shape = slice_points(problem)
     vectors = spectrum.right[:, np.asarray(indices) - 1]
     values = np.asarray(tangent_functions(problem, network, theta, vectors, x))
@@ -144,6 +161,7 @@ def plot_eigenfunctions(
     return list(axes)
 
 
+@checked_call()
 def plot_near_optimality(result: NearOptimality, *, norm: str = "spectral", ax: Axes | None = None) -> Axes:
     """Draw the errors of sketches against the best possible and against the bounds, by power iterations.
 
@@ -152,6 +170,7 @@ def plot_near_optimality(result: NearOptimality, *, norm: str = "spectral", ax: 
     result : NearOptimality
     norm : "spectral" or "frobenius"
     """
+    check_instance("result", result, NearOptimality, "what sl.near_optimality returns")
     subscript = _chosen("norm", norm, {"spectral": "₂", "frobenius": "_F"})
     ax = _axes(ax)
     values = list(result.bounds)
@@ -177,8 +196,10 @@ def plot_near_optimality(result: NearOptimality, *, norm: str = "spectral", ax: 
     return ax
 
 
+@checked_call()
 def plot_decay_bound(bound: DecayBound, spectrum: Spectrum, *, ax: Axes | None = None) -> Axes:
     """Draw the bounds of `decay_bound` over the measured eigenvalues."""
+    check_instance("bound", bound, DecayBound, "what sl.decay_bound returns")
     ax = plot_spectrum({"measured": spectrum}, ax=ax)
     for values, label, colour, dash in (
         (bound.plain, "bound by the largest |w|", PINK, ":"),
@@ -190,6 +211,7 @@ def plot_decay_bound(bound: DecayBound, spectrum: Spectrum, *, ax: Axes | None =
     return ax
 
 
+@checked_call()
 def plot_memory(
     parameters: Sequence[int], taken: Mapping[str, Sequence[int]], *, at_hand: int | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -205,7 +227,13 @@ def plot_memory(
         Bytes of memory that there are, marked by a horizontal line.
     """
     ax = _axes(ax)
+    check_instance("taken", taken, Mapping, "a dictionary of lists of bytes, by label")
     for i, (label, values) in enumerate(taken.items()):
+        check_array(f"taken[{label!r}]", values)
+        if np.shape(values) != np.shape(parameters):
+            raise InputError(
+                f"taken[{label!r}] has the shape {np.shape(values)}, parameters {np.shape(parameters)}: one for each."
+            )
         ax.loglog(parameters, np.asarray(values) / 1e9, label=label, marker=MARKERS[i % len(MARKERS)], **_style(i))
     if at_hand is not None:
         ax.axhline(at_hand / 1e9, color="black", linestyle=":", label="memory at hand")
@@ -214,6 +242,7 @@ def plot_memory(
     return ax
 
 
+@checked_call()
 def plot_convergence(
     runs: Run | Sequence[Run] | Mapping[str, Run], *, against: str = "steps", quantity: str | None = None, ax: Axes | None = None
 ) -> Axes:
@@ -245,8 +274,10 @@ def plot_convergence(
     return ax
 
 
+@checked_call()
 def plot_solution(run: Run, *, ax: Axes | None = None) -> Axes:
     """Draw the trained solution: a curve in one dimension, a field in two, the slice through the centre in more."""
+    check_instance("run", run, Run, RUN)
     problem, ax = run.problem, _axes(ax)
     x, shape = slice_points(problem)
     values = masked(problem, x, first_output(run.solution(x)))
@@ -258,6 +289,7 @@ def plot_solution(run: Run, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
+@checked_call()
 def plot_error(run: Run, *, ax: Axes | None = None) -> Axes:
     """Draw the absolute error, on a logarithmic scale in one dimension.
 
@@ -266,6 +298,7 @@ def plot_error(run: Run, *, ax: Axes | None = None) -> Axes:
     InputError
         If the problem has no known solution.
     """
+    check_instance("run", run, Run, RUN)
     problem = run.problem
     if problem.solution is None:
         raise InputError(f"problem {problem.name!r} has no known solution to compare with: draw plot_solution instead.")
@@ -280,12 +313,14 @@ def plot_error(run: Run, *, ax: Axes | None = None) -> Axes:
 
 
 def _labelled(runs):
+    listed = list(runs.values() if isinstance(runs, Mapping) else runs if isinstance(runs, Iterable) else [runs])
+    for run in listed:
+        check_instance("run", run, Run, RUN)
     if isinstance(runs, Mapping):
         return runs
-    runs = [runs] if isinstance(runs, Run) else list(runs)
-    names = [f"{run.problem.name}, {run.settings.get('optimizer', 'run')}" for run in runs]
+    names = [f"{run.problem.name}, {run.settings.get('optimizer', 'run')}" for run in listed]
     repeated = len(set(names)) < len(names)
-    return {f"{name} ({i})" if repeated else name: run for i, (name, run) in enumerate(zip(names, runs, strict=True), 1)}
+    return {f"{name} ({i})" if repeated else name: run for i, (name, run) in enumerate(zip(names, listed, strict=True), 1)}
 
 
 def _draw(ax, problem, x, shape, values, *, name, title, colour, **colours):
@@ -317,4 +352,6 @@ def _style(i):
 
 
 def _axes(ax):
-    return plt.subplots(layout="constrained")[1] if ax is None else ax
+    if ax is None:
+        return plt.subplots(layout="constrained")[1]
+    return check_instance("ax", ax, Axes, "axes of Matplotlib, as plt.subplots()[1]")

@@ -15,7 +15,7 @@ import numpy as np
 
 from sketchlab.calculus import Function
 from sketchlab.domains import BOUNDARY, INTERIOR, Domain, Face, Place, Region, Sampler, apportion, uniform
-from sketchlab.validation import InputError, check_instance, check_integer, check_real, takes
+from sketchlab.validation import InputError, check_instance, check_integer, check_real, checked_call, takes
 
 if TYPE_CHECKING:
     from sketchlab.networks import MLP
@@ -29,6 +29,7 @@ MOST_POINTS = 10**8
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
+@checked_call()
 @dataclass(frozen=True)
 class Condition:
     """A residual that vanishes on a region; its mean square counts `weight` times the region's measure.
@@ -68,6 +69,7 @@ class Condition:
         return self.region if isinstance(self.region, Region) else self.region.of(domain)
 
 
+@checked_call()
 def interior(residual: Residual, weight: float = 1.0, equations: int | None = None) -> Condition:
     """Ask that `residual` vanishes inside the domain: the differential equation.
 
@@ -77,6 +79,7 @@ def interior(residual: Residual, weight: float = 1.0, equations: int | None = No
     return Condition(residual, INTERIOR, weight, equations)
 
 
+@checked_call()
 def boundary(residual: Residual, weight: float = 1.0, equations: int | None = None) -> Condition:
     """Ask that `residual` vanishes on the whole boundary; a Neumann condition takes the normal as a third argument.
 
@@ -86,6 +89,7 @@ def boundary(residual: Residual, weight: float = 1.0, equations: int | None = No
     return Condition(residual, BOUNDARY, weight, equations)
 
 
+@checked_call()
 def face(
     *, axis: int, side: Literal["lower", "upper"], residual: Residual, weight: float = 1.0, equations: int | None = None
 ) -> Condition:
@@ -97,6 +101,7 @@ def face(
     return Condition(residual, Face(axis, side), weight, equations)
 
 
+@checked_call()
 @dataclass(frozen=True)
 class Problem:
     """A differential equation with its side conditions on a domain.
@@ -226,6 +231,7 @@ class Problem:
         object.__setattr__(problem, "origin", origin)
         return problem
 
+    @checked_call()
     def sample(self, points: int | Sequence[int], *, seed: int, sampler: Sampler = uniform) -> tuple[np.ndarray, ...]:
         """Draw collocation points for every condition.
 

@@ -1,12 +1,11 @@
 """Optimizers written as text, ``sngd(rank=80)``: on a control of an explorer, on the command line, in a list of benchmarks."""
 
 import ast
-import inspect
 
 from sketchlab.decompositions import DECOMPOSITIONS
 from sketchlab.optimizers import OPTIMIZERS, Optimizer
 from sketchlab.searches import SEARCHES
-from sketchlab.validation import Catalogue, InputError
+from sketchlab.validation import Catalogue, InputError, check_call, check_instance
 
 EXAMPLES = "sngd(rank=80, momentum=0.5), or natural_gradient(sketched(40), search=step_grid())"
 
@@ -46,12 +45,13 @@ def read_optimizer(text: str) -> Optimizer:
     >>> read_optimizer("natural_gradient(sketched(40))") == sl.sketched_natural_gradient(40)
     True
     """
+    check_instance("optimizer", text, str, f"text, like {EXAMPLES}")
     try:
         optimizer = _value(ast.parse(text.strip(), mode="eval").body, _with_names_of_functions("optimizer", OPTIMIZERS))
     except InputError:
         raise
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise InputError(f"{text!r} cannot be read: write it like {EXAMPLES}.") from error
+        raise InputError(f"{text!r:.100} cannot be read: write it like {EXAMPLES}.") from error
     if not isinstance(optimizer, Optimizer):
         raise InputError(f"{text!r} is not an optimizer: write it like {EXAMPLES}.")
     return optimizer
@@ -70,16 +70,9 @@ def _value(node, catalogue):
 
 def _make(catalogue, name, arguments, options):
     factory = catalogue[name]
-    known = inspect.signature(factory).parameters
-    for option in options:
-        if option not in known:
-            raise InputError(f"{name} has no option {option!r}: use {', '.join(known) or 'none'}.")
+    check_call(factory, arguments, options, name=name)
     if isinstance(options.get("search"), str):
         options = options | {"search": SEARCHES[options["search"]]()}
-    try:
-        inspect.signature(factory).bind(*arguments, **options)
-    except TypeError as error:
-        raise InputError(f"{name} cannot be made of these arguments ({error}): it takes {', '.join(known) or 'none'}.") from error
     return factory(*arguments, **options)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from sketchlab.domains import Sampler
 from sketchlab.problems import Problem
-from sketchlab.validation import Catalogue, check_integer, check_real
+from sketchlab.validation import Catalogue, check_integer, check_real, checked_call
 
 
 class Resampling(NamedTuple):
@@ -34,6 +34,7 @@ class Resampling(NamedTuple):
     settings: dict[str, Any]
 
 
+@checked_call()
 def redraw(period: int = 10) -> Resampling:
     """Draw all points anew every `period` steps.
 
@@ -48,6 +49,7 @@ def redraw(period: int = 10) -> Resampling:
     return Resampling("redraw", period, draw, {"period": period})
 
 
+@checked_call()
 def residual_adaptive(period: int = 10, *, power: float = 1.0, floor: float = 1.0, pool: int = 10) -> Resampling:
     """Draw points where the residual ε is large (RAD), with probability proportional to εᵏ / mean εᵏ + c.
 
@@ -78,7 +80,7 @@ def residual_adaptive(period: int = 10, *, power: float = 1.0, floor: float = 1.
     period = check_integer("period", period, 1)
     power = check_real("power", power, 0, np.inf, open_high=True)
     floor = check_real("floor", floor, 0, np.inf, open_high=True)
-    pool = check_integer("pool", pool, 2)
+    pool = check_integer("pool", pool, 2, 1000)
 
     def draw(problem: Problem, points, residual_sizes, *, seed: int, sampler: Sampler):
         counts = [len(x) for x in problem.sample(points, seed=seed, sampler=sampler)]

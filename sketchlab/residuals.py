@@ -213,7 +213,7 @@ def weighed(boundary_weight: float | str | None, least_squares: LeastSquares, th
     problem = least_squares.problem
     inside = np.array([region.codimension == 0 for region in problem.regions])
     weights = np.array([condition.weight for condition in problem.conditions])
-    if boundary_weight == "balance":
+    if isinstance(boundary_weight, str) and boundary_weight == "balance":
         traces = np.asarray(jax.jit(least_squares.traces)(theta, points))
         on_boundary = weights * traces[inside].sum() / np.where(traces > 0, traces, np.nan)
         if not np.all((0 < on_boundary) & (on_boundary < np.inf) | inside):

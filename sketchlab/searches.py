@@ -3,9 +3,7 @@
 With J = U S Vᵀ known, the Levenberg-Marquardt step d(μ) = -V (S² + μ)⁻¹ S Uᵀ r costs next to nothing for any μ, and so does
 the loss that the linear model predicts for it. So the right damping can be searched for instead of guessed.
 
-A `Search` is a pair of functions, and owns its state: ``init(dtype) -> state`` and ``step(residual_at, loss, spectrum,
-remaining, drift, state) -> (Move, state)``, where residual_at maps a step (P,) to the residual after it. To add one, write a
-factory that returns a `Search` and enter it in `SEARCHES`.
+To add a way, write a factory that returns a `Search` and enter it in `SEARCHES`.
 
 =========  =============  ========  ==========================================================
 symbol     name           shape     meaning
@@ -26,7 +24,7 @@ import numpy as np
 
 from sketchlab.gramian import Spectrum
 from sketchlab.strategies import Bound, no_state
-from sketchlab.validation import Catalogue, check_boolean, check_integer, check_real
+from sketchlab.validation import Catalogue, check_boolean, check_integer, check_real, checked_call
 
 
 class Move(NamedTuple):
@@ -59,6 +57,7 @@ class Search:
     init : callable, (dtype) -> state
         The state is a pytree of arrays; () for none.
     step : callable, (residual_at, loss, spectrum, remaining, drift, state) -> (Move, state)
+        residual_at maps a step (P,) to the residual after it (N,).
     settings : dict
         What it was made with, fit for JSON.
     """
@@ -144,6 +143,7 @@ def probe(
     return Probes(steps, losses, predicted)
 
 
+@checked_call()
 def damping_path(
     *,
     ratio: float = 0.25,
@@ -198,8 +198,8 @@ def damping_path(
         "ratio": check_real("ratio", ratio, 0, 1, open_low=True, open_high=True),
         "geodesic": check_boolean("geodesic", geodesic),
         "decades": check_real("decades", decades, 0, np.inf, open_low=True, open_high=True),
-        "candidates": check_integer("candidates", candidates, 1),
-        "bisections": check_integer("bisections", bisections, 0),
+        "candidates": check_integer("candidates", candidates, 1, 1000),
+        "bisections": check_integer("bisections", bisections, 0, 1000),
         "growth": check_real("growth", growth, 1, np.inf, open_low=True, open_high=True),
     }
     return Search("damping path", _first_damping, Bound(_search_damping, **settings), settings)
@@ -241,12 +241,16 @@ def _search_damping(
 
     nothing = jnp.ones_like(loss), jnp.ones_like(loss), jnp.zeros_like(drift), loss
     (_, chosen, step, step_loss), _ = jax.lax.scan(narrow, nothing, jnp.arange(1 + bisections) == 0)
-    accepted = step_loss < loss
-    move = Move(jnp.where(accepted, step, 0), jnp.where(accepted, step_loss, loss), accepted, chosen)
+    move = _take_if_lower(step, step_loss, loss, chosen)
     # A non-finite loss or J says nothing about the damping.
     finite = jnp.isfinite(loss) & jnp.isfinite(spectrum.singular_values[0])
     refused = jnp.where(finite, growth * damping, damping)
-    return move, jnp.clip(jnp.where(accepted, chosen, refused), epsilon**2, 1 / epsilon)
+    return move, jnp.clip(jnp.where(move.accepted, chosen, refused), epsilon**2, 1 / epsilon)
+
+
+def _take_if_lower(step, loss, old_loss, damping):
+    accepted = loss < old_loss
+    return Move(jnp.where(accepted, step, 0), jnp.where(accepted, loss, old_loss), accepted, damping)
 
 
 def grid_search(loss_at: Callable, loss: jax.Array, direction: jax.Array, *, halvings: int = 30) -> Move:
@@ -257,11 +261,10 @@ def grid_search(loss_at: Callable, loss: jax.Array, direction: jax.Array, *, hal
     sizes = jnp.asarray(2.0 ** -np.arange(halvings + 1), loss.dtype)
     losses = _finite(jax.lax.map(lambda size: loss_at(size * direction), sizes))
     best = jnp.argmin(losses)
-    accepted = losses[best] < loss
-    step, loss = jnp.where(accepted, sizes[best] * direction, 0), jnp.where(accepted, losses[best], loss)
-    return Move(step, loss, accepted, jnp.zeros_like(loss))
+    return _take_if_lower(sizes[best] * direction, losses[best], loss, jnp.zeros_like(loss))
 
 
+@checked_call()
 def step_grid(*, halvings: int = 30) -> Search:
     """Search along the undamped natural gradient with a step grid, as ENGD and the sketched paper do.
 
@@ -272,7 +275,7 @@ def step_grid(*, halvings: int = 30) -> Search:
     -----
     Müller, Zeinhofer 2023 (ENGD), Section 4; Best McKay, Kaur, Greif, Wetton 2025 (SNGD).
     """
-    settings = {"halvings": check_integer("halvings", halvings, 0)}
+    settings = {"halvings": check_integer("halvings", halvings, 0, 1000)}
     return Search("step grid", no_state, Bound(_search_grid, **settings), settings)
 
 

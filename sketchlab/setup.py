@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from sketchlab.domains import Sampler, uniform
 from sketchlab.memory import check_memory, largest_rank
@@ -16,12 +17,13 @@ from sketchlab.networks import MLP, check_network
 from sketchlab.problems import Problem
 from sketchlab.residuals import LeastSquares, Points
 from sketchlab.user_code import check_solution
-from sketchlab.validation import InputError, check_array, check_instance, check_integer
+from sketchlab.validation import InputError, check_array, check_instance, check_integer, checked_call
 
 #: Vectors as long as theta that are alive at once when the first parameters are drawn, or in a step of Adam.
 VECTORS = 8
 
 
+@checked_call()
 @dataclass(frozen=True)
 class Setup:
     """A problem and a network, with the points, the seed and the type of numbers to see them with.
@@ -73,7 +75,17 @@ class Setup:
         check_solution(self.problem)
         # Traced now: what is wrong with a residual is said before anything is drawn or compiled.
         object.__setattr__(self, "least_squares", LeastSquares(self.problem, self.network))
+        self._check_weights()
         object.__setattr__(self, "rows", self.least_squares.rows(self.problem.sample(self.points, seed=0, sampler=self.sampler)))
+
+    def _check_weights(self):
+        # Their squares have to be numbers of this dtype: a loss that is too small for it would be zero, and look solved.
+        least, most = (float(limit) ** 0.5 for limit in (jnp.finfo(self.dtype).tiny, jnp.finfo(self.dtype).max))
+        for name, condition in zip(self.problem.names, self.problem.conditions, strict=True):
+            if not least <= condition.weight <= most:
+                raise InputError(
+                    f"weight = {condition.weight:g} of the {name} does not fit {self.dtype}: {least:.0e} to {most:.0e} do."
+                )
 
     @property
     def parameters(self) -> int:
@@ -104,6 +116,16 @@ class Setup:
         if theta.shape != (self.parameters,):
             raise InputError(f"theta has shape {theta.shape}, but the network has P = {self.parameters} parameters.")
         return theta
+
+    def check_points(self, points) -> Points:
+        """Return given points as arrays of this dtype, one (n, d) for each condition, or raise `InputError`."""
+        conditions, dim = len(self.problem.conditions), self.problem.dim
+        if not isinstance(points, tuple | list) or len(points) != conditions or any(np.shape(x)[1:] != (dim,) for x in points):
+            shapes = [np.shape(x) for x in points] if isinstance(points, tuple | list) else points
+            raise InputError(
+                f"points of shapes {shapes} do not fit: {conditions} arrays (n, {dim}) are asked for, one a condition."
+            )
+        return as_arrays(points, self.dtype)
 
 
 def as_arrays(points, dtype) -> Points:

@@ -100,7 +100,7 @@ def co_range_finder(
     columns = check_matrix("test_matrix", test_matrix, rows).shape[1]
     power_key, probe_key, basis_key = jax.random.split(check_key(key), 3)
     test_matrix = power_iterate(jacobian, test_matrix, power_iterations, key=power_key)
-    probe_columns = jax.random.normal(probe_key, (rows, check_integer("probes", probes, 0)), test_matrix.dtype)
+    probe_columns = jax.random.normal(probe_key, (rows, check_integer("probes", probes, 0)), jacobian.dtype)
     image = jacobian.rmatmat(jnp.concatenate([test_matrix, probe_columns], axis=1))
     basis, triangle = orthonormalize(image, key=basis_key)
     return basis, norm_bound(triangle[columns:, columns:])
@@ -207,6 +207,8 @@ def rayleigh_ritz(jacobian: Jacobian, basis: jax.Array, rank: int | None = None)
     Array([3., 2.], dtype=float64)
     """
     check_matrix("basis", basis, check_jacobian(jacobian).shape[1])
+    if rank is not None:
+        check_integer("rank", rank, 1)
     return triplets(jacobian.matmat(basis), basis, rank)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.jacobians import Jacobian
-from sketchlab.memory import FIT, block_for, bytes_of, compiler_options, largest_rank, memory_at_hand, one_blas_thread
+from sketchlab.memory import block_for, bytes_of, check_memory, compiler_options, largest_rank, memory_at_hand, one_blas_thread
 from sketchlab.networks import MLP
 from sketchlab.problems import Problem
 from sketchlab.random_matrices import NESTED, SKETCHES, gaussian
@@ -22,9 +22,10 @@ from sketchlab.residuals import LeastSquares
 from sketchlab.routes import ROUTES, check_rank, range_route
 from sketchlab.setup import Setup
 from sketchlab.sketch import OVERSAMPLING, NestedSketch, check_power_iterations, nested_sketch
-from sketchlab.validation import InputError, check_integer
+from sketchlab.validation import InputError, check_integer, checked_call
 
 
+@checked_call(Setup)
 def spectrum(
     problem: Problem,
     network: MLP,
@@ -80,7 +81,7 @@ def spectrum(
         )
     start = Setup(problem, network, **options)
     task = _sketch_or_full(start, rank, route, sketch, power_iterations)
-    full, sketched = _compute(start.least_squares, *_given(start, theta), task)
+    full, sketched = _compute(start.least_squares, *_given(start, theta, task), task)
     return sketched if full is None else full
 
 
@@ -91,6 +92,7 @@ class Survey(NamedTuple):
     sketches: NestedSketch
 
 
+@checked_call(Setup)
 def survey(
     problem: Problem,
     network: MLP,
@@ -127,9 +129,10 @@ def survey(
         raise InputError(f"sketch = {sketch!r} contains no smaller sketches: use one of {', '.join(NESTED)}.")
     start = Setup(problem, network, **options)
     task = _Task(bool(full), largest_rank, _nested_route, draw, check_power_iterations(power_iterations))
-    return Survey(*_compute(start.least_squares, *_given(start, theta), task))
+    return Survey(*_compute(start.least_squares, *_given(start, theta, task), task))
 
 
+@checked_call(Setup)
 def jacobian(problem: Problem, network: MLP, theta=None, **options) -> Jacobian:
     """Return J (N, P) at `theta`, held in memory: what `spectrum` computes from, for experiments of your own.
 
@@ -141,12 +144,14 @@ def jacobian(problem: Problem, network: MLP, theta=None, **options) -> Jacobian:
     (100, 105)
     """
     start = Setup(problem, network, **options)
+    needed = start.rows * start.parameters * np.dtype(start.dtype).itemsize
+    way_out = "take fewer points or a smaller network, or a sketched spectrum, which needs J only in parts."
+    check_memory(f"J, {start.rows} × {start.parameters},", needed, way_out)
     theta, points, _ = _given(start, theta)
-    way_out = "take fewer points or a smaller network, or a sketched spectrum, which needs J only in parts"
-    _check_memory("J", start.rows, start.parameters, start.rows * start.parameters * theta.dtype.itemsize, way_out)
     return jax.jit(LeastSquares.dense, static_argnums=0)(start.least_squares, theta, points)
 
 
+@checked_call(Setup)
 def condition_spectra(problem: Problem, network: MLP, theta=None, **options) -> dict[str, Spectrum]:
     """Return the full spectrum of each condition's own part G_c of the Gramian G = Σ_c G_c, at the points that `spectrum` takes.
 
@@ -167,6 +172,7 @@ def condition_spectra(problem: Problem, network: MLP, theta=None, **options) -> 
     return parts
 
 
+@checked_call(Setup)
 def spectrum_bytes(problem: Problem, network: MLP, *, rank: int | None = None, route: str = "range", **options) -> int:
     """Return the memory that `spectrum` will take, in bytes, by the compiler's account: nothing is computed.
 
@@ -220,22 +226,19 @@ def _sketch_or_full(start, rank, route, sketch="gaussian", power_iterations=0):
     return _Task(False, int(rank), ROUTES[route], SKETCHES[sketch], check_power_iterations(power_iterations))
 
 
-def _given(start, theta):
-    """Return theta (P,), the points and the key of a sketch."""
+def _given(start, theta, task=None):
+    """Return theta (P,), the points and the key of a sketch; nothing is drawn for a task that cannot fit into memory."""
+    if task is not None:
+        _check_fits(task, (start.rows, start.parameters), np.dtype(start.dtype).itemsize)
     return start.theta() if theta is None else start.check_theta(theta), start.draw(), start.keys()[1]
 
 
 def _compute(least_squares, theta, points, key, task) -> tuple[Any, ...]:
     """Perform a task; label its spectra with the conditions, and refuse a J with non-finite entries."""
     shape, itemsize = (least_squares.rows(points), theta.size), theta.dtype.itemsize
-    # Compiling what is too large takes minutes. The least that a task holds is known before: two matrices of its vectors.
-    vectors = min(shape) if task.full else min(task.rank + OVERSAMPLING, *shape)
-    rank = largest_rank(*shape, itemsize=itemsize, memory=memory_at_hand(), oversampling=OVERSAMPLING)
-    rank = rank if task.rank is None else min(rank, task.rank - 1)
-    way_out = f"a sketch of rank = {rank} fits" if rank > 0 else "take fewer points or a smaller network"
-    _check_memory(f"{task} of J", *shape, 2 * max(shape) * vectors * itemsize, way_out)
+    _check_fits(task, shape, itemsize)
     compiled, needed = _compiled(least_squares, points, task)
-    _check_memory(f"{task} of J", *shape, needed, way_out)
+    _check_fits(task, shape, itemsize, needed)
     with one_blas_thread():
         found = jax.block_until_ready(compiled(theta, points, key))
     if not all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(found)):
@@ -246,11 +249,16 @@ def _compute(least_squares, theta, points, key, task) -> tuple[Any, ...]:
     return tuple(replace(one, conditions=conditions) if isinstance(one, Spectrum) else one for one in found)
 
 
-def _check_memory(what, rows, parameters, needed, way_out):
-    memory = memory_at_hand()
-    if needed > FIT * memory:
-        taken, free = (f"{size / 2**30:.3g} GiB" for size in (needed, memory))
-        raise InputError(f"{what}, {rows} × {parameters}, takes about {taken}, {free} are at hand: {way_out}.")
+def _check_fits(task, shape, itemsize, needed=None):
+    """Raise `InputError` if a task needs more memory than is at hand."""
+    if needed is None:
+        # Compiling what is too large takes minutes. The least that a task holds is known before: two matrices of its vectors.
+        vectors = min(shape) if task.full else min(task.rank + OVERSAMPLING, *shape)
+        needed = 2 * max(shape) * vectors * itemsize
+    rank = largest_rank(*shape, itemsize=itemsize, oversampling=OVERSAMPLING)
+    rank = rank if task.rank is None else min(rank, task.rank - 1)
+    way_out = f"a sketch of rank = {rank} fits." if rank > 0 else "take fewer points or a smaller network."
+    check_memory(f"{task} of J, {shape[0]} × {shape[1]},", needed, way_out)
 
 
 def _compiled(least_squares, points, task):
@@ -271,7 +279,7 @@ def _compile(least_squares, points, task):
     options: dict[str, Any] = dict(compiler_options(least_squares.block) or {})
     if task.full and task.rank is not None:
         # A survey is for explorers, run once or twice at each setting: a quick compilation is worth more than a fast program.
-        options |= {"xla_backend_optimization_level": 0}
+        options |= {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
     compiled = compute.lower(theta, points, jax.eval_shape(lambda: jax.random.key(0))).compile(options)
     # LAPACK's divide and conquer works in another 4 min(N, P)² numbers.
     workspace = 4 * min(least_squares.rows(points), theta.size) ** 2 * theta.dtype.itemsize if task.full else 0

@@ -10,15 +10,13 @@ import inspect
 import json
 import os
 import zipfile
-from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 
 from sketchlab.equations import PROBLEMS
-from sketchlab.files import replacing
-from sketchlab.history import History, Run
+from sketchlab.files import as_path, replacing
+from sketchlab.history import STOP_REASONS, History, Run
 from sketchlab.networks import network_from_settings
 from sketchlab.optimizers import Optimizer, optimizer_from_settings
 from sketchlab.problems import Problem
@@ -39,6 +37,7 @@ def save(run: Run, path) -> None:
     InputError
         If the file cannot be written.
     """
+    check_instance("run", run, Run, "what sl.train returns")
     description = {
         "format": FORMAT,
         "versions": _versions(),
@@ -70,9 +69,10 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
     InputError
         If the file is missing or not a run, something has to be given, or is not what was saved.
     """
+    path = as_path(path)
     try:
-        with open(Path(path).expanduser(), "rb") as file, np.load(file) as stored:
-            arrays: dict[str, Any] = dict(stored)
+        with open(path, "rb") as file, np.load(file) as stored:
+            arrays = dict(stored)
         saved = json.loads(str(arrays.pop("json")))
         if "format" not in saved:
             saved = _of_first_format(saved)
@@ -81,8 +81,12 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
         arrays.setdefault("relative_error", None)
         history = History(**arrays)
         described, settings, stop_reason = saved["problem"], saved["settings"], saved["stop_reason"]
+        whole = isinstance(saved["network"], dict | None) and isinstance(settings, dict) and isinstance(described, dict)
+        if not whole or theta.ndim != 1 or history.loss.ndim != 1 or stop_reason not in STOP_REASONS:
+            raise ValueError
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"cannot read {str(path)!r} as a run: {error}. Give a file that sketchlab.save wrote.") from error
+        reason = (isinstance(error, OSError) and error.strerror) or "it is damaged, or holds something else"
+        raise InputError(f"cannot read {str(path)!r} as a run: {reason}. Give a file that sketchlab.save wrote.") from error
     check_dtype(theta.dtype.name)
     problem = _problem(described, problem)
     network = network_from_settings(saved["network"]) if network is None else network
@@ -103,7 +107,7 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
 def check_path(path) -> None:
     """Raise `InputError` if a file cannot be written, before work goes into it."""
     try:
-        path = Path(path).expanduser()
+        path = as_path(path)
         fits = not path.is_dir() and path.parent.is_dir() and os.access(path if path.exists() else path.parent, os.W_OK)
     except (OSError, RuntimeError):  # The name is too long, or ~ somebody unknown.
         fits = False

@@ -10,12 +10,13 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from sketchlab.networks import MLP
+from sketchlab.networks import MLP, check_network
 from sketchlab.problems import Condition, Problem, interior
 from sketchlab.residuals import LeastSquares
-from sketchlab.validation import InputError, check_array, check_instance, check_matrix
+from sketchlab.validation import InputError, check_array, check_instance, check_matrix, checked_call
 
 
+@checked_call()
 def tangent_functions(problem: Problem, network: MLP, theta, vectors, x, *, condition: Condition | None = None) -> jax.Array:
     """Evaluate what a change of the parameters does to the function: ∂u(x)/∂θ · v.
 
@@ -43,6 +44,8 @@ def tangent_functions(problem: Problem, network: MLP, theta, vectors, x, *, cond
     >>> sl.tangent_functions(setup.problem, setup.network, setup.theta(), found.right[:, :3], x).shape
     (2, 3)
     """
+    check_instance("problem", problem, Problem, 'sl.PROBLEMS["heat_1d"]() or sl.Problem(…)')
+    check_network(network)
     theta, vectors, x = (check_array(name, a) for name, a in (("theta", theta), ("vectors", vectors), ("x", x)))
     dtype = theta.dtype if jnp.issubdtype(theta.dtype, jnp.floating) else float
     theta, vectors, x = (jnp.asarray(a, dtype) for a in (theta, vectors, x))

@@ -26,7 +26,7 @@ from sketchlab.resampling import Resampling
 from sketchlab.residuals import LeastSquares, Points, weighed
 from sketchlab.setup import Setup, as_arrays
 from sketchlab.strategies import written
-from sketchlab.validation import InputError, check_instance, check_integer
+from sketchlab.validation import InputError, check_instance, check_integer, checked_call
 
 #: Steps in a row with a non-finite loss or J, after which training stops.
 PATIENCE = 5
@@ -64,6 +64,7 @@ def _compiled_spectrum(least_squares):
 _residual_sizes = jax.jit(LeastSquares.residual_sizes, static_argnums=0)
 
 
+@checked_call(Setup)
 class Trainer:
     """The state of a training run, advanced a step at a time.
 
@@ -131,6 +132,8 @@ class Trainer:
         self.optimizer = optimizer
         if resampling is not None:
             check_instance("resampling", resampling, Resampling, "one, as sl.redraw(10) makes it")
+        if mesh is not None:
+            check_instance("mesh", mesh, jax.sharding.Mesh, 'one, as jax.make_mesh((4,), ("points",)) makes it')
         self.resampling, self._boundary_weight = resampling, boundary_weight
         self._first_theta = None if theta is None else self.setup.check_theta(theta)
         rows, itemsize = self.setup.rows, jnp.dtype(self.setup.dtype).itemsize
@@ -168,8 +171,14 @@ class Trainer:
     problem = property(lambda self: self.least_squares.problem)
     network = property(lambda self: self.setup.network)
     rows = property(lambda self: self.setup.rows)
-    theta = property(lambda self: self.reached.theta, lambda self, theta: self._put(theta=theta))
-    points = property(lambda self: self.reached.points, lambda self, points: self._put(points=tuple(points)))
+    theta = property(
+        lambda self: self.reached.theta,
+        lambda self, theta: self._put(theta=jax.device_put(self.setup.check_theta(theta), self._everywhere)),
+    )
+    points = property(
+        lambda self: self.reached.points,
+        lambda self, points: self._put(points=self._placed(self.setup.check_points(points))),
+    )
     state = property(lambda self: self.reached.state)
     records = property(lambda self: self.reached.records)
     seconds = property(lambda self: self.reached.seconds)
@@ -316,7 +325,7 @@ class Trainer:
             seed=int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]),
             sampler=self.setup.sampler,
         )
-        return self._placed(as_arrays(drawn, self.setup.dtype))
+        return self._placed(self.setup.check_points(drawn))
 
 
 def relative_error(setup: Setup) -> Callable[[jax.Array], float | None]:

@@ -9,16 +9,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from tqdm.auto import tqdm
 
-from sketchlab.domains import SAMPLERS
+from sketchlab.domains import SAMPLERS, Sampler
 from sketchlab.history import Record, Run, TrainingWarning
 from sketchlab.optimizers import Optimizer, sketched_natural_gradient
 from sketchlab.problems import Problem
-from sketchlab.resampling import RESAMPLINGS
+from sketchlab.resampling import RESAMPLINGS, Resampling
+from sketchlab.setup import Setup
 from sketchlab.storage import check_path, load, save
 from sketchlab.trainer import Trainer
-from sketchlab.validation import InputError, check_integer, check_real, takes
+from sketchlab.validation import InputError, check_integer, check_real, checked_call, takes
 
 
+@checked_call(Trainer, Setup)
 def train(
     problem: Problem,
     network,
@@ -74,6 +76,7 @@ def train(
     return drive(Trainer(problem, network, optimizer or sketched_natural_gradient(), **options))
 
 
+@checked_call(train, Trainer, Setup, but="seed")
 def train_seeds(
     problem: Problem, network, optimizer: Optimizer | None = None, *, seeds: Sequence[int] = range(10), **options
 ) -> list[Run]:
@@ -105,8 +108,8 @@ def train_seeds(
     [5, 5, 5]
     """
     drive = _loop(**_of_the_loop(options))
-    if not len(seeds):
-        raise InputError(f"seeds = {seeds!r} is empty: give at least one.")
+    if np.ndim(seeds) != 1 or not len(seeds):
+        raise InputError(f"seeds = {seeds!r} is no list, or is empty: write seeds=range(10), or seeds=[0].")
     trainer = Trainer(problem, network, optimizer or sketched_natural_gradient(), seed=seeds[0], **options)
     runs = []
     for seed in seeds:
@@ -115,7 +118,17 @@ def train_seeds(
     return runs
 
 
-def resume(path, problem: Problem | None = None, network=None, optimizer: Optimizer | None = None, **options) -> Run:
+@checked_call(train, but="checkpoint")
+def resume(
+    path,
+    problem: Problem | None = None,
+    network=None,
+    optimizer: Optimizer | None = None,
+    *,
+    sampler: Sampler | None = None,
+    resampling: Resampling | None = None,
+    **options,
+) -> Run:
     """Go on with a run from a file that `save` or ``train(…, checkpoint=…)`` wrote, as if it had not been interrupted.
 
     A run that was split in this way equals the unsplit one bit for bit, on the same machine and versions. The file is written
@@ -151,13 +164,13 @@ def resume(path, problem: Problem | None = None, network=None, optimizer: Optimi
     drive = _loop(**loop, checkpoint=path)
     if loop.get("steps", 0) <= taken:
         raise InputError(f"the run has taken its {taken} steps: ask for more in all, as steps={2 * taken}.")
-    if "sampler" not in options:
-        options["sampler"] = _named("sampler", SAMPLERS, settings["sampler"])
-    if "resampling" not in options and settings["resampling"] is not None:
+    if sampler is None:
+        sampler = _named("sampler", SAMPLERS, settings["sampler"])
+    if resampling is None and settings["resampling"] is not None:
         arguments = dict(settings["resampling"])
-        options["resampling"] = _named("resampling", RESAMPLINGS, arguments.pop("name"))(**arguments)
-    kept = {name: settings[name] for name in ("seed", "dtype", "block")}
-    trainer = Trainer(run.problem, run.network, run.optimizer, points=settings["points_asked"], **kept, **options)
+        resampling = _named("resampling", RESAMPLINGS, arguments.pop("name"))(**arguments)
+    kept = {name: settings[name] for name in ("seed", "dtype", "block")} | {"points": settings["points_asked"]}
+    trainer = Trainer(run.problem, run.network, run.optimizer, sampler=sampler, resampling=resampling, **kept)
     trainer.go_on_from(run)
     return drive(trainer)
 
@@ -182,7 +195,7 @@ def _loop(steps=100, seconds=None, tolerance=None, callbacks=(), progress=True, 
         if limits[name] is not None:
             check_real(name, limits[name], 0, np.inf, open_low=True, open_high=True)
     check_integer("every", every, 1)
-    if callable(callbacks) or not all(takes(callback, 2) for callback in callbacks):
+    if np.ndim(callbacks) != 1 or not all(takes(callback, 2) for callback in callbacks):
         raise InputError(f"callbacks = {callbacks!r} is no list of functions (trainer, record): write callbacks=[callback].")
     if checkpoint is not None:
         check_path(checkpoint)
@@ -227,7 +240,7 @@ def _loop(steps=100, seconds=None, tolerance=None, callbacks=(), progress=True, 
                 save(trainer.run(reason or "interrupted", **limits), checkpoint)
         run = trainer.run(reason, **limits)
         if reason in ("non-finite", "stalled"):
-            warnings.warn(f"training of {run.problem.name!r} stopped after {run.advice}", TrainingWarning, stacklevel=3)
+            warnings.warn(f"training of {run.problem.name!r} stopped after {run.advice}", TrainingWarning, stacklevel=4)
         return run
 
     return drive

@@ -22,13 +22,17 @@ from sketchlab.validation import InputError, takes
 #: Where the lines of a traceback are that are not the user's.
 LIBRARIES = (str(Path(__file__).parent), str(Path(jax.__file__).parents[1]), sysconfig.get_path("stdlib"), "<frozen")
 
-#: What JAX may do with an index before it uses it; the shape of the index does not matter here.
+#: What JAX may do with an index before it uses it, from the parameters of the equation and its inputs.
 INDEX_STEPS = {
-    "lt": np.less,
-    "add": np.add,
-    "select_n": lambda which, no, yes: np.where(which, yes, no),
-    "convert_element_type": lambda index: index,
-    "broadcast_in_dim": lambda index: index,
+    "lt": lambda _, a, b: np.less(a, b),
+    "add": lambda _, a, b: np.add(a, b),
+    "select_n": lambda _, which, no, yes: np.where(which, yes, no),
+    "convert_element_type": lambda _, index: index,
+    "broadcast_in_dim": lambda to, index: np.broadcast_to(
+        np.expand_dims(index, tuple(set(range(len(to["shape"]))) - set(to["broadcast_dimensions"]))), to["shape"]
+    ),
+    "reshape": lambda to, index: np.reshape(index, to["new_sizes"]),
+    "concatenate": lambda to, *parts: np.concatenate(parts, to["dimension"]),
 }
 #: Equations of a jaxpr that do another jaxpr once, with their own arguments.
 CALLS = ("jit", "closed_call", "checkpoint", "custom_jvp_call", "custom_vjp_call")
@@ -255,7 +259,9 @@ def _check_indices(name, jaxpr, known):
                         f"{'entry' if length == 1 else 'entries'}; the first has index 0."
                     )
         if primitive in INDEX_STEPS and all(given is not None for given in inputs):
-            known[equation.outvars[0]] = INDEX_STEPS[primitive](*inputs)
+            # Large arrays of other numbers are no indices.
+            if not jnp.issubdtype(equation.outvars[0].aval.dtype, jnp.inexact):
+                known[equation.outvars[0]] = INDEX_STEPS[primitive](equation.params, *inputs)
         for part in (getattr(part, "jaxpr", part) for part in parts):
             called = primitive in CALLS and len(part.invars) == len(inputs)
             results = _check_indices(name, part, dict(zip(part.invars, inputs, strict=True)) if called else {})
@@ -265,13 +271,18 @@ def _check_indices(name, jaxpr, known):
 
 def _picked(primitive, parameters, inputs):
     """List what an equation picks from its first argument by known indices: axis, first entries, number of entries."""
-    numbers, found = parameters.get("dimension_numbers"), []
+    numbers = parameters.get("dimension_numbers")
     if primitive == "dynamic_slice":
         found = zip(range(len(inputs) - 1), inputs[1:], parameters["slice_sizes"], strict=True)
-    elif primitive == "gather" and len(numbers.start_index_map) == 1:
-        axis = numbers.start_index_map[0]
-        found = [(axis, inputs[1], parameters["slice_sizes"][axis])]
-    elif primitive.startswith("scatter") and len(numbers.scatter_dims_to_operand_dims) == 1:
-        # Entries along this axis one by one, not several at once.
-        found = [(axis, inputs[1], 1) for axis in numbers.scatter_dims_to_operand_dims if axis in numbers.inserted_window_dims]
-    return [entry for entry in found if entry[1] is not None]
+        return [entry for entry in found if entry[1] is not None]
+    if not (primitive == "gather" or primitive.startswith("scatter")) or inputs[1] is None:
+        return []
+    # Each row of the indices names one entry along several axes.
+    columns = np.moveaxis(inputs[1], -1, 0)
+    if primitive == "gather":
+        return [
+            (axis, column, parameters["slice_sizes"][axis]) for axis, column in zip(numbers.start_index_map, columns, strict=True)
+        ]
+    # Entries along these axes one by one, not several at once.
+    axes = zip(numbers.scatter_dims_to_operand_dims, columns, strict=True)
+    return [(axis, column, 1) for axis, column in axes if axis in numbers.inserted_window_dims]

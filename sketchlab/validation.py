@@ -5,10 +5,13 @@ and exit status 2, a widget into its status line.
 """
 
 import difflib
+import functools
 import inspect
 import reprlib
 from collections.abc import Callable
+from inspect import Parameter
 from numbers import Integral, Real
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -37,9 +40,12 @@ class Catalogue(dict[str, Callable]):
     def __getitem__(self, name):
         if isinstance(name, str) and name in self:
             return super().__getitem__(name)
-        nearest = difflib.get_close_matches(str(name), self, n=1)
-        guess = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        raise InputError(f"unknown {self.kind} {name!r}.{guess} Known: {', '.join(self)}.")
+        raise InputError(f"unknown {self.kind} {name!r}.{_guess(name, self)} Known: {', '.join(self)}.")
+
+
+def _guess(name, known):
+    nearest = difflib.get_close_matches(str(name), known, n=1)
+    return f" Did you mean {nearest[0]!r}?" if nearest else ""
 
 
 def check_integer(name: str, value, low: int, high: int | None = None) -> int:
@@ -66,7 +72,9 @@ def check_real(name: str, value, low: float, high: float, *, open_low=False, ope
 def check_instance(name: str, value, kind: type, way_out: str):
     """Return `value` if it is a `kind`, else raise `InputError` with what to write instead."""
     if not isinstance(value, kind):
-        raise InputError(f"{name} = {value!r} is no {kind.__name__}: give {way_out}.")
+        held = kind.__name__.lower()
+        way_out = f"its {held}, as {type(value).__name__.lower()}.{held}" if hasattr(value, held) else way_out
+        raise InputError(f"{name} = {value!r:.100} is no {kind.__name__}: give {way_out}.")
     return value
 
 
@@ -127,3 +135,53 @@ def check_key(key):
     if dtype is None or not (jnp.issubdtype(dtype, jax.dtypes.prng_key) or dtype == np.uint32):
         raise InputError(f"key = {key!r} is no random key: use jax.random.key(0), with any whole number in place of 0.")
     return key
+
+
+Called = TypeVar("Called", bound=Callable)
+
+
+def checked_call(*others: Callable, but: str = "") -> Callable[[Called], Called]:
+    """Let `check_call` look at every call of a function or class, which hands its ``**options``, but one, on to `others`."""
+
+    def decorate(called: Any) -> Any:
+        made = isinstance(called, type)
+        function = called.__init__ if made else called
+
+        @functools.wraps(function)
+        def checked(*arguments, **options):
+            check_call(called, arguments[made:], options, *others, but=but)
+            return function(*arguments, **options)
+
+        if made:
+            called.__init__ = checked
+        return called if made else checked
+
+    return decorate
+
+
+def check_call(called: Callable, arguments, options, *others: Callable, but: str = "", name: str = "") -> None:
+    """Raise `InputError` unless a function takes these arguments, or one of `others` the options among them."""
+    name = name or called.__qualname__.rpartition("<locals>.")[2]
+    positional = [one for one in _names(called, Parameter.POSITIONAL_OR_KEYWORD) if one != "self"]
+    by_name = _names(called, Parameter.KEYWORD_ONLY)
+    known = dict.fromkeys([*positional, *by_name, *(option for other in others for option in _names(other) if option != but)])
+    for option in options:
+        if option not in known and (others or not _names(called, Parameter.VAR_KEYWORD)):
+            raise InputError(f"{name} has no option {option!r}.{_guess(option, known)} It takes {', '.join(known) or 'none'}.")
+    try:
+        inspect.signature(called).bind(*arguments, **options)
+    except TypeError as error:
+        write = [_as_part(arguments[0] if arguments else None, one) for one in positional]
+        write += [*(f"{option}=…" for option in by_name), *("…" for _ in _names(called, Parameter.VAR_KEYWORD))]
+        raise InputError(f"{name}: {error}. Write {name}({', '.join(write)}).") from None
+
+
+def _as_part(given, name):
+    """Return "run.problem" for "problem" where a run, which has it, was given in its place; and other names as they are."""
+    has = name in ("problem", "network", "theta", "optimizer") and hasattr(given, "problem") and hasattr(given, name)
+    return f"{type(given).__name__.lower()}.{name}" if has else name
+
+
+def _names(called, *kinds):
+    kinds = kinds or (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+    return [parameter.name for parameter in inspect.signature(called).parameters.values() if parameter.kind in kinds]

@@ -28,7 +28,7 @@ import numpy as np
 from sketchlab.calculus import Function
 from sketchlab.networks import MLP, NETWORKS, apply, check_network, name_of
 from sketchlab.problems import Problem
-from sketchlab.validation import Catalogue, InputError, check_real
+from sketchlab.validation import Catalogue, InputError, check_array, check_real, checked_call
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class _Wrapper:
             raise InputError(f"{kind} gives its network {count} features: make it with dim = {count}, not {self.network.dim}.")
 
 
+@checked_call()
 @dataclass(frozen=True)
 class Periodic(_Wrapper):
     """A network that is periodic along some axes, with all its derivatives.
@@ -90,6 +91,8 @@ class Periodic(_Wrapper):
 
     def __post_init__(self):
         super().__post_init__()
+        if not isinstance(self.periods, Sequence | np.ndarray):
+            raise InputError(f"periods = {self.periods!r} is no list with a period, or None, for each axis.")
         periods = tuple(
             p if p is None else check_real("period", p, 0, np.inf, open_low=True, open_high=True) for p in self.periods
         )
@@ -110,6 +113,7 @@ class Periodic(_Wrapper):
         return self.network.evaluate(parameters, jnp.stack(features))
 
 
+@checked_call()
 @dataclass(frozen=True)
 class Fourier(_Wrapper):
     """A network of the features cos(2πBx), sin(2πBx): it learns functions that oscillate (Tancik and others 2020).
@@ -132,7 +136,7 @@ class Fourier(_Wrapper):
 
     def __post_init__(self):
         super().__post_init__()
-        matrix = np.asarray(self.frequencies, float)
+        matrix = np.asarray(check_array("frequencies", self.frequencies), float)
         if matrix.ndim != 2 or not matrix.size or not np.isfinite(matrix).all():
             raise InputError(f"frequencies of shape {matrix.shape} must be a matrix (m, d) of finite numbers.")
         object.__setattr__(self, "frequencies", tuple(map(tuple, matrix.tolist())))
@@ -146,6 +150,7 @@ class Fourier(_Wrapper):
         return self.network.evaluate(parameters, jnp.concatenate([jnp.cos(angles), jnp.sin(angles)]))
 
 
+@checked_call()
 @dataclass(frozen=True)
 class Hard(_Wrapper):
     """u(x) = lift(x) + distance(x) N(x): boundary values that hold exactly, and need no condition.
@@ -174,6 +179,8 @@ class Hard(_Wrapper):
 
     def __post_init__(self):
         super().__post_init__()
+        if not callable(self.distance) or not (self.lift is None or callable(self.lift)):
+            raise InputError(f"lift = {self.lift!r}, distance = {self.distance!r}: give functions of one point, lambda x: … .")
         check_network(self)
 
     def evaluate(self, parameters, x: jax.Array) -> jax.Array:
@@ -182,6 +189,7 @@ class Hard(_Wrapper):
         return u if self.lift is None else self.lift(x) + u
 
 
+@checked_call()
 @dataclass(frozen=True, init=False)
 class WithConstants(_Wrapper):
     """A network with trainable constants, which residuals read as attributes of u: the unknowns of an inverse problem.
@@ -297,6 +305,7 @@ class PytreeNetwork:
     apply = apply
 
 
+@checked_call()
 def from_pytree(init: Callable, apply: Callable, *, dim: int, outputs: int = 1) -> PytreeNetwork:
     """Make a network of a model whose parameters are a pytree of arrays, as Equinox, Flax and plain JAX have them.
 

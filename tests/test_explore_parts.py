@@ -17,6 +17,7 @@ import pytest
 from sketchlab import MLP, PROBLEMS, Hard, InputError, Periodic
 from sketchlab.explore import live, page
 from sketchlab.explore.background import Background, Throttle
+from sketchlab.explore.cache import remove_unfinished
 from sketchlab.explore.controls import Choice, Number, Words
 from sketchlab.explore.explorer import NetworkChoice, ProblemChoice
 from sketchlab.explore.layers import embed, steepen
@@ -287,6 +288,13 @@ def test_compiled_functions_are_kept_for_the_user_alone(tmp_path):
     assert (kept, ours) == ("True", "True") and int(files) >= 1
     folder = next(path for path in tmp_path.rglob("compiled") if path.is_dir())
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_what_a_killed_process_left_unfinished_in_the_cache_is_removed(tmp_path):
+    for name in ("whole-cache", "whole-atime", "half-cache", ".lockfile"):
+        (tmp_path / name).write_text("")
+    remove_unfinished(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lockfile", "whole-atime", "whole-cache"]
 
 
 def test_the_cache_has_a_switch(tmp_path):

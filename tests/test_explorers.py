@@ -670,7 +670,7 @@ def test_a_race_by_seconds_gives_everyone_as_much(made):
     ("text", "message"),
     [
         ("sngdd()", "Did you mean 'sngd'"),
-        ("sngd(rnk=3)", "sngd has no option 'rnk': use rank"),
+        ("sngd(rnk=3)", "sngd has no option 'rnk'. Did you mean 'rank'?"),
         ("sngd(rank=3", "cannot be read"),
         ("sngd(rank=300)", "sngd(rank=300): rank + oversampling = 300"),
         ("1 + 1", "cannot be read"),

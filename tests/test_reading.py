@@ -32,7 +32,7 @@ def test_text_makes_the_optimizer_that_python_makes(text, optimizer):
     ("text", "message"),
     [
         ("sngdd()", "unknown optimizer 'sngdd'. Did you mean 'sngd'"),
-        ("sngd(rnk=3)", "sngd has no option 'rnk': use rank, preset"),
+        ("sngd(rnk=3)", "sngd has no option 'rnk'. Did you mean 'rank'? It takes rank, preset"),
         ("sngd(rank=3", "'sngd(rank=3' cannot be read: write it like sngd(rank=80"),
         ("", "'' cannot be read"),
         ("1 + 1", "'1 + 1' cannot be read"),
@@ -42,7 +42,7 @@ def test_text_makes_the_optimizer_that_python_makes(text, optimizer):
         ("engd(search=step_gird())", "unknown decomposition or search 'step_gird'. Did you mean 'step_grid'"),
         ("engd(search=adam())", "unknown decomposition or search 'adam'"),
         ("engd(step_grid())", "is no Decomposition: give sl.exact()"),
-        ("adam(1e-3)", "adam cannot be made of these arguments (too many positional arguments)"),
+        ("adam(1e-3)", "adam: too many positional arguments. Write adam(learning_rate=…)."),
         ("sngd(3, rank=3)", "multiple values for argument 'rank'"),
         ("sngd(**{'rank': 3})", "sngd has no option None"),
         ("sl.adam()", "cannot be read"),
@@ -59,5 +59,5 @@ def test_what_cannot_be_read_is_said(text, message):
 
 def test_a_name_and_options_make_an_optimizer():
     assert make_optimizer("sngd", rank=8, search="step grid") == sl.sketched_natural_gradient(8, search=sl.step_grid())
-    with pytest.raises(sl.InputError, match="gd has no option 'rank': use halvings"):
+    with pytest.raises(sl.InputError, match="gd has no option 'rank'. It takes halvings"):
         make_optimizer("gd", rank=8)

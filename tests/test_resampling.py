@@ -74,7 +74,7 @@ def test_settings_hold_numbers_of_python():
         (lambda: sl.residual_adaptive(1.5), "period = 1.5"),
         (lambda: sl.residual_adaptive(power=-1.0), "power = -1.0"),
         (lambda: sl.residual_adaptive(floor=float("nan")), "floor = nan"),
-        (lambda: sl.residual_adaptive(pool=1), "pool = 1 is not a whole number of at least 2"),
+        (lambda: sl.residual_adaptive(pool=1), "pool = 1 is not a whole number between 2 and 1000"),
         (lambda: sl.RESAMPLINGS["radd"], "unknown resampling 'radd'. Did you mean 'rad'"),
     ],
 )

@@ -223,9 +223,9 @@ def test_step_grid_cuts_directions_lost_in_rounding():
         ({"ratio": 0.0}, r"ratio = 0.0 is not a number in \(0, 1\)"),
         ({"ratio": 1.5}, r"ratio = 1.5 is not a number in \(0, 1\)"),
         ({"ratio": float("nan")}, "ratio = nan"),
-        ({"candidates": 0}, "candidates = 0 is not a whole number of at least 1"),
+        ({"candidates": 0}, "candidates = 0 is not a whole number between 1 and 1000"),
         ({"candidates": 2.5}, "candidates = 2.5"),
-        ({"bisections": -1}, "bisections = -1 is not a whole number of at least 0"),
+        ({"bisections": -1}, "bisections = -1 is not a whole number between 0 and 1000"),
         ({"decades": 0}, r"decades = 0 is not a number in \(0, inf\)"),
         ({"decades": -1.0}, "decades = -1.0"),
         ({"geodesic": "no"}, "geodesic = 'no' is neither True nor False"),
@@ -238,5 +238,5 @@ def test_bad_path_options_are_named(options, text):
 
 
 def test_bad_grid_option_is_named():
-    with pytest.raises(sl.InputError, match="halvings = -1 is not a whole number of at least 0"):
+    with pytest.raises(sl.InputError, match="halvings = -1 is not a whole number between 0 and 1000"):
         sl.step_grid(halvings=-1)

@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +18,11 @@ THETA = np.random.default_rng(0).standard_normal(NETWORK.size) * 0.7
 def spectrum_with(eigenvalues, squared=False):
     s = jnp.sqrt(jnp.asarray(eigenvalues))
     return sl.Spectrum(s, jnp.eye(s.size), jnp.eye(s.size), squared=squared)
+
+
+def set_memory(monkeypatch, memory):
+    for module in ("memory", "spectra"):
+        monkeypatch.setattr(f"sketchlab.{module}.memory_at_hand", lambda: memory)
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +217,7 @@ def test_the_same_call_is_compiled_once():
 def test_what_memory_cannot_hold_is_refused_before_it_runs(rank, monkeypatch):
     needed = sl.spectrum_bytes(HEAT, NETWORK, points=150, rank=rank)
     memory = int(0.9 * needed / FIT)
-    monkeypatch.setattr("sketchlab.spectra.memory_at_hand", lambda: memory)
+    set_memory(monkeypatch, memory)
     what = "full spectrum" if rank is None else "spectrum of rank 90"
     with pytest.raises(
         sl.InputError, match=rf"the {what} of J, 150 × {NETWORK.size}, takes about .* GiB, .* GiB are at hand"
@@ -218,17 +225,25 @@ def test_what_memory_cannot_hold_is_refused_before_it_runs(rank, monkeypatch):
         sl.spectrum(HEAT, NETWORK, points=150, rank=rank)
     fits = int(str(refusal.value).rsplit("rank = ", 1)[1].split()[0])
     assert sl.spectrum(HEAT, NETWORK, points=150, rank=fits).rank == fits
-    monkeypatch.setattr("sketchlab.spectra.memory_at_hand", lambda: 1000)
+    set_memory(monkeypatch, 10_000)
     with pytest.raises(sl.InputError, match="take fewer points or a smaller network"):
         sl.spectrum(HEAT, NETWORK, points=150, rank=rank)
     with pytest.raises(sl.InputError, match="J, 150 × 105, takes"):
         sl.jacobian(HEAT, NETWORK, points=150)
 
 
+def test_what_does_not_fit_draws_nothing(monkeypatch):
+    monkeypatch.setattr(sl.MLP, "init", None)
+    set_memory(monkeypatch, 10_000)
+    for compute in (sl.spectrum, sl.jacobian, partial(sl.survey, largest_rank=90), partial(sl.spectrum, rank=90)):
+        with pytest.raises(sl.InputError, match="are at hand"):
+            compute(HEAT, NETWORK, points=150)
+
+
 @pytest.mark.parametrize("route", sl.ROUTES)
 def test_the_rank_that_is_said_to_fit_does(route, monkeypatch):
     network, memory = sl.MLP(2, 128, 2), 2**28
-    monkeypatch.setattr("sketchlab.spectra.memory_at_hand", lambda: memory)
+    set_memory(monkeypatch, memory)
     rank = largest_rank(1000, network.size, itemsize=8, memory=memory)
     assert rank > 40
     assert sl.spectrum_bytes(HEAT, network, points=1000, rank=rank, route=route) < FIT * memory

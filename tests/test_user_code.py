@@ -146,6 +146,10 @@ def test_the_number_of_equations_is_that_of_the_unknowns_unless_it_is_given():
         (lambda x: jnp.take(x, 5), 5, 2),
         (lambda x: jnp.sum(x[np.array([0, 4])]), 4, 2),
         (lambda x: jnp.sum(x.at[2].add(1.0)), 2, 2),
+        (lambda x: jnp.outer(x, x).at[0, 5].set(1.0)[0, 0], 5, 2),
+        (lambda x: jnp.outer(x, x).at[-3, 0].add(1.0)[0, 0], -3, 2),
+        (lambda x: jnp.sum(jnp.outer(x, x)[np.array([0, 1]), np.array([1, 7])]), 7, 2),
+        (lambda x: jnp.sum(jnp.outer(x, x)[1, np.array([-4, 0])]), -4, 2),
         (lambda x: jax.jit(lambda y: y[2])(x), 2, 2),
         (lambda x: jax.lax.cond(x[0] > 0, lambda: x[2], lambda: x[0]), 2, 2),
         (lambda x: jax.lax.map(lambda y: x[7] + y, x)[0], 7, 2),
@@ -165,6 +169,10 @@ def test_an_entry_that_does_not_exist_is_refused(read, index, length):
         lambda x: x[1] + x[-1] + x[-2],
         lambda x: jnp.outer(x, x)[-1, 1] + jnp.take(x, -1),
         lambda x: jnp.sum(x.at[:].set(1.0).at[1].set(2.0).at[0:1].add(1.0)),
+        lambda x: jnp.sum(
+            jnp.outer(x, x).at[0, -1].set(2.0).at[np.array([0, 1]), np.array([1, -2])].add(1.0).at[0:1, 1].set(3.0)
+        ),
+        lambda x: jnp.sum(jnp.outer(x, x)[np.array([0, -2]), np.array([1, 0])] + jnp.diagonal(jnp.outer(x, x))),
         lambda x: jax.lax.fori_loop(0, 2, lambda i, total: total + x[i], 0.0),
         lambda x: jax.lax.scan(lambda i, _: (i + 1, x[i]), 0, None, length=2)[1][1],
         lambda x: jnp.interp(x[0], jnp.linspace(0.0, 1.0, 5), jnp.arange(5.0)),

@@ -12,7 +12,7 @@ from sketchlab.explore.scaling_explorer import ScalingExplorer as scaling
 from sketchlab.explore.spectrum_explorer import SpectrumExplorer as spectrum
 from sketchlab.explore.still import show
 from sketchlab.explore.training_explorer import TrainingExplorer as training
-from sketchlab.validation import Catalogue
+from sketchlab.validation import Catalogue, check_instance
 
 #: The explorers by name.
 EXPLORERS = Catalogue("explorer", {made.name: made for made in (spectrum, training, race, scaling, decay, equation)})
@@ -28,5 +28,5 @@ def from_settings(settings: dict) -> Explorer:
     InputError
         If there is no such explorer, control or value; a problem or network of one's own has to be given to the explorer itself.
     """
-    choices = dict(settings)
+    choices = dict(check_instance("settings", settings, dict, "those of an explorer, as explorer.settings"))
     return EXPLORERS[choices.pop("explorer", None)].from_settings(choices)

@@ -17,6 +17,13 @@ def folder() -> Path:
     return Path(platformdirs.user_cache_dir("sketchlab")) / "compiled"
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Remove entries without a time stamp, which is written last: those of a killed process, of which JAX complains."""
+    for entry in folder.glob("*-cache"):
+        if not entry.with_name(entry.name.removesuffix("-cache") + "-atime").exists():
+            entry.unlink(missing_ok=True)
+
+
 def keep_compiled_functions() -> bool:
     """Let JAX keep compiled functions in `folder`; return whether it does.
 
@@ -34,6 +41,7 @@ def keep_compiled_functions() -> bool:
         return False
     if not os.access(folder(), os.W_OK):
         return False
+    remove_unfinished(folder())
     jax.config.update("jax_compilation_cache_max_size", LIMIT)
     # Even small functions take longer to compile than to read.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)

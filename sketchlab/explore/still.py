@@ -6,7 +6,7 @@ import io
 
 from IPython.display import HTML
 
-from sketchlab.validation import InputError
+from sketchlab.validation import InputError, check_instance
 
 
 def show(ax, *, alt: str, caption: str = "") -> HTML:
@@ -31,11 +31,13 @@ def show(ax, *, alt: str, caption: str = "") -> HTML:
     InputError
         If `alt` is empty.
     """
-    if not alt.strip():
+    if not check_instance("alt", alt, str, "a sentence that says what the figure shows").strip():
         raise InputError("alt is empty: say in a sentence what the figure shows.")
     # Loaded with the first picture, not with the first explorer.
     import matplotlib.pyplot as plt
+    from matplotlib.axes import Axes
 
+    check_instance("ax", ax, Axes, "what a function sl.plot_… returns")
     picture = io.BytesIO()
     ax.figure.savefig(picture, format="png", dpi=100)
     plt.close(ax.figure)
