@@ -22,9 +22,11 @@ from sketchlab.networks import NETWORKS, apply, check_network, name_of
 from sketchlab.optimizers import Optimizer, sketched_natural_gradient
 from sketchlab.problems import Problem
 from sketchlab.residuals import LeastSquares
+from sketchlab.setup import Setup
+from sketchlab.trainer import Trainer
 from sketchlab.training import train
 from sketchlab.user_code import Ansatz
-from sketchlab.validation import InputError, check_instance, check_integer, check_real
+from sketchlab.validation import InputError, check_instance, check_integer, check_real, checked_call
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Slabs:
     Parameters
     ----------
     network : network
-        That of one slab; it sees the time since its slab began.
+        That of one slab; it sees its time as a number that goes from 0 to 1.
     start, length : float
         Beginning of the first slab, and length of each.
     count : int
@@ -89,14 +91,16 @@ class Slabs:
 
     def evaluate(self, parameters, x: jax.Array) -> jax.Array:
         """Evaluate u at one point with the network of its slab."""
-        slab = jnp.clip((x[-1] - self.start) / self.length, 0, self.count - 1).astype(int)
-        time = x[-1] - self.start - self.length * slab.astype(x.dtype)
+        slabs = (x[-1] - self.start) / self.length
+        slab = jnp.clip(slabs, 0, self.count - 1).astype(int)
+        time = slabs - slab.astype(x.dtype)
         return self.network.evaluate(jax.tree.map(lambda leaf: leaf[slab], parameters), x.at[-1].set(time))
 
 
 NETWORKS["slabs"] = Slabs
 
 
+@checked_call(train, Trainer, Setup, but="checkpoint")
 def march(
     problem: Problem,
     network,
@@ -104,6 +108,7 @@ def march(
     *,
     slabs: int,
     seed: int = 0,
+    boundary_weight: float | str | None = "balance",
     after: Run | None = None,
     **options,
 ) -> Run:
@@ -118,13 +123,15 @@ def march(
     problem : Problem
         On a `Box`, with its conditions inside and on faces: none on the upper face of the time axis.
     network : network
-        That of one slab; it sees the time since its slab began.
+        That of one slab; it sees the time as a number that goes from 0 to 1 in each.
     optimizer : Optimizer, optional
         `sketched_natural_gradient()` by default.
     slabs : int
         Number of slabs of equal length.
     seed : int
         Of the first slab; each has the next one.
+    boundary_weight
+        As in `train`; chosen in the first slab, and kept.
     after : Run, optional
         What was reached when it was interrupted, as `march` returned it or `load` brings it back: go on with the next slab.
     **options
@@ -154,9 +161,11 @@ def march(
     thetas, records, finished = cut.solved(after)
     reason, settings = "steps", {} if after is None else after.settings
     for number in range(len(thetas), cut.whole.count):
-        start = {"theta": thetas[-1]} if thetas else {}
         part = cut.slab(number, *thetas[-1:])
-        run = train(part, network, optimizer, seed=(seed + number) % 2**32, **{**start, **options})
+        if number:
+            part, boundary_weight = part.reweighted(settings["weights"]), None
+            options["theta"] = thetas[-1]
+        run = train(part, network, optimizer, seed=(seed + number) % 2**32, boundary_weight=boundary_weight, **options)
         reason, settings = run.stop_reason, run.settings
         thetas.append(run.theta)
         records += _after(records, run.history.records())
@@ -165,11 +174,12 @@ def march(
         finished.append(len(run.history))
     theta = cut.whole.joined(thetas + thetas[-1:] * (cut.whole.count - len(thetas)))
     history = History.from_records(records, has_solution=problem.solution is not None)
-    return Run(problem, cut.whole, np.asarray(theta), history, reason, settings | {"slab_steps": finished}, optimizer)
+    settings = settings | {"slab_steps": finished, "residuals": LeastSquares(problem, cut.whole).digest}
+    return Run(problem, cut.whole, np.asarray(theta), history, reason, settings, optimizer)
 
 
 def _after(records, later):
-    """Number later records, and their seconds, on from those before."""
+    """Give later records the numbers and the seconds that follow on those before."""
     seconds = records[-1].seconds if records else 0.0
     return [one._replace(step=len(records) + one.step, seconds=seconds + one.seconds) for one in later]
 
@@ -212,34 +222,35 @@ class _Cut:
         return thetas, after.history.records()[: sum(finished)], finished
 
     def slab(self, number, former=None) -> Problem:
-        """Return the problem of a slab, in the time since it began; `former` are the parameters of the slab before."""
+        """Return the problem of a slab, its time going from 0 to 1; `former` are the parameters of the slab before."""
         problem, length = self.problem, self.whole.length
         start = self.whole.start + number * length
-        box = Box([*problem.domain.lower[:-1], 0.0], [*problem.domain.upper[:-1], length])
+        box = Box([*problem.domain.lower[:-1], 0.0], [*problem.domain.upper[:-1], 1.0])
         conditions = []
         for i, condition in enumerate(problem.conditions):
             region, ended = condition.on(box), None
             if i in self.begins:
                 ended = partial(self.ended[i], former, start - length) if number else partial(_nothing, self.begins[i])
-            residual = partial(_residual, condition, region)
+            residual = partial(_residual, condition, region, length)
             conditions.append(replace(condition, residual=residual, region=_Slab(region, start, ended, self.begins.get(i, 0))))
-        solution = None if problem.solution is None else partial(_later, problem.solution, start)
+        solution = None if problem.solution is None else partial(_later, problem.solution, start, length)
         return replace(problem, name=f"{problem.name} ({number + 1})", domain=box, conditions=conditions, solution=solution)
 
     def _ended(self, condition, theta, start, x):
         """Evaluate the residual of an initial condition at points x (n, d) where a slab has ended: (n, m)."""
-        u = _Since(Ansatz(self.network, self.network.unflatten(theta)), start)
-        return jax.vmap(lambda y: jnp.atleast_1d(condition.residual(u, y)))(x.at[:, -1].set(start + self.whole.length))
+        u, length = Ansatz(self.network, self.network.unflatten(theta)), self.whole.length
+        at_the_end = x.at[:, -1].set(start + length)
+        return jax.vmap(lambda y: jnp.atleast_1d(condition.residual(_InSlab(u, start, length), y)))(at_the_end)
 
 
-class _Since:
-    """The u of a slab, as a function of the time of the whole problem."""
+class _InSlab:
+    """The u of a slab as a function of the problem's own time."""
 
-    def __init__(self, u, start):
-        self._u, self._start = u, start
+    def __init__(self, u, start, length):
+        self._u, self._start, self._length = u, start, length
 
     def __call__(self, x):
-        return self._u(x.at[-1].add(-self._start))
+        return self._u(x.at[-1].set((x[-1] - self._start) / self._length))
 
     def __getattr__(self, name):
         return getattr(self._u, name)
@@ -276,13 +287,13 @@ def _nothing(numbers, x):
     return jnp.zeros((len(x), numbers))
 
 
-def _later(solution, start, x):
-    return solution(x.at[-1].add(start))
+def _later(solution, start, length, x):
+    return solution(x.at[-1].set(start + length * x[-1]))
 
 
-def _residual(condition, region, u, x, numbers):
+def _residual(condition, region, length, u, x, numbers):
     """Evaluate the residual of a condition at a point of a slab, less what the slab before ended with."""
     start, ended = numbers[0], numbers[1:]
     normal = [region.normal(x)] if condition.takes_normal else []
-    found = condition.residual(_Since(u, start), x.at[-1].add(start), *normal)
+    found = condition.residual(_InSlab(u, start, length), x.at[-1].set(start + length * x[-1]), *normal)
     return found - ended.reshape(jnp.shape(found)) if ended.size else found
