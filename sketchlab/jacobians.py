@@ -69,10 +69,6 @@ class Jacobian:
         ends = np.cumsum([block.shape[1] for block in self.blocks])[:-1]
         return functools.reduce(jnp.add, map(jnp.matmul, self.blocks, jnp.split(a, ends)))
 
-    def matvec(self, a: jax.Array) -> jax.Array:
-        """Return J a: (P,) -> (N,)."""
-        return self.matmat(a[:, None])[:, 0]
-
     def rmatmat(self, b: jax.Array) -> jax.Array:
         """Return JᵀB: (N, k) -> (P, k)."""
         check_matrix("B in the product JᵀB", b, self.shape[0])
@@ -148,10 +144,6 @@ class RowBlocks:
 
         return jnp.concatenate([product(*run) for run in self._runs()])
 
-    def matvec(self, a: jax.Array) -> jax.Array:
-        """Return J a: (P,) -> (N,), by one forward pass and without building J."""
-        return jax.jvp(lambda theta: self.least_squares.residual(theta, self.points), (self.theta,), (a,))[1]
-
     def rmatmat(self, b: jax.Array) -> jax.Array:
         """Return JᵀB: (N, k) -> (P, k)."""
         check_matrix("B in the product JᵀB", b, self.shape[0])
@@ -186,7 +178,7 @@ class RowBlocks:
         theta, _ = jax.lax.optimization_barrier((self.theta, side))
         rows = [row for row, _ in self.least_squares.scaled_rows(self.points)]
         parameters = self.least_squares.network.unflatten(theta)
-        return Jacobian(derivatives([rows[c] for c in chosen], parameters, points, PIECE)[1])
+        return Jacobian(derivatives([rows[c] for c in chosen], parameters, points, PIECE))
 
 
 def _cut(lengths, components, block):
@@ -205,11 +197,11 @@ def _cut(lengths, components, block):
     return blocks
 
 
-def derivatives(rows, parameters, points, limit: int | None = None) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-    """Evaluate and differentiate the residual of each condition at its points: r (N,), and J in blocks of columns (N, P_i).
+def derivatives(rows, parameters, points, limit: int | None = None) -> tuple[jax.Array, ...]:
+    """Differentiate the residual of each condition at its points: J in blocks of columns (N, P_i).
 
-    Both come from the same passes through the network. There is one block for each array of parameters, or several, so that each
-    has at most `limit` numbers if the array can be cut along its first axis.
+    There is one block for each array of parameters, or several, so that each has at most `limit` numbers if the array
+    can be cut along its first axis.
 
     Parameters
     ----------
@@ -219,18 +211,10 @@ def derivatives(rows, parameters, points, limit: int | None = None) -> tuple[jax
     points : sequence of (n_c, d)
     limit : int, optional
     """
-
-    def derivative(row):
-        def twice(parameters, x):
-            value = row(parameters, x)
-            return value, value
-
-        return jax.vmap(jax.jacrev(twice, has_aux=True), (None, 0))
-
-    conditions = [derivative(row)(parameters, x) for row, x in zip(rows, points, strict=True)]
-    residual = jnp.concatenate([values.reshape(-1) for _, values in conditions])
+    pairs = zip(rows, points, strict=True)
+    conditions = [jax.tree.leaves(jax.vmap(jax.jacrev(row), (None, 0))(parameters, x)) for row, x in pairs]
     blocks = []
-    for leaves in zip(*(jax.tree.leaves(tree) for tree, _ in conditions), strict=True):
+    for leaves in zip(*conditions, strict=True):
         leaves = [leaf.reshape(leaf.shape[0] * leaf.shape[1], *(leaf.shape[2:] or (1,))) for leaf in leaves]
         length = leaves[0].shape[1]
         numbers = sum(leaf.size for leaf in leaves)
@@ -238,4 +222,4 @@ def derivatives(rows, parameters, points, limit: int | None = None) -> tuple[jax
         for first in range(0, length, step):
             # Cutting before flattening lets XLA compute the piece alone.
             blocks.append(jnp.concatenate([jax.vmap(jnp.ravel)(leaf[:, first : first + step]) for leaf in leaves]))
-    return residual, tuple(blocks)
+    return tuple(blocks)

@@ -226,12 +226,11 @@ def _first_state(least_squares, theta, points, *, key, decomposition, search):
 
 def _step(least_squares, theta, state, points, *, key, decomposition, search, momentum):
     drift = momentum * state.last_step
-    residual, jacobian = least_squares.linearize(theta, points)
+    residual, along_drift = jax.jvp(lambda t: least_squares.residual(t, points), (theta,), (drift,))
     loss = jnp.sum(residual**2) / 2
-    spectrum, memory = decomposition.compute(jacobian, state.decomposition, key=key)
-    remaining = residual + jacobian.matvec(drift)
+    spectrum, memory = decomposition.compute(least_squares.linearize(theta, points), state.decomposition, key=key)
     move, search_state = search.step(
-        lambda d: least_squares.residual(theta + d, points), loss, spectrum, remaining, drift, state.search
+        lambda d: least_squares.residual(theta + d, points), loss, spectrum, residual + along_drift, drift, state.search
     )
     eigenvalues = spectrum.eigenvalues
     damping, finite = move.damping * eigenvalues[0], jnp.isfinite(loss) & jnp.isfinite(eigenvalues[0])

@@ -73,9 +73,8 @@ class LeastSquares:
     True
     >>> points = tuple(jnp.asarray(x) for x in problem.sample(20, seed=0))
     >>> theta = network.init(key=jax.random.key(0))
-    >>> residual, jacobian = least_squares.linearize(theta, points)
-    >>> residual.shape, jacobian.shape
-    ((20,), (20, 25))
+    >>> least_squares.linearize(theta, points).shape
+    (20, 25)
     """
 
     problem: Problem = field(compare=False)
@@ -123,12 +122,9 @@ class LeastSquares:
         """Return J as one matrix (N, P)."""
         return jnp.concatenate(self.column_blocks(theta, points), axis=1)
 
-    def linearize(self, theta: jax.Array, points: Points) -> tuple[jax.Array, Jacobian | RowBlocks]:
-        """Return r (N,), and J in memory, or block by block where `block` says so."""
-        if self.block is not None:
-            return self.residual(theta, points), self.row_blocks(theta, points, self.block)
-        residual, blocks = self._derivatives(theta, points)
-        return residual, Jacobian(blocks)
+    def linearize(self, theta: jax.Array, points: Points) -> Jacobian | RowBlocks:
+        """Return J in memory, or block by block where `block` says so."""
+        return self.dense(theta, points) if self.block is None else self.row_blocks(theta, points, self.block)
 
     def dense(self, theta: jax.Array, points: Points) -> Jacobian:
         """Return J held in memory, N P numbers: one reverse pass a row; a product is a matrix product."""
@@ -136,9 +132,6 @@ class LeastSquares:
 
     def column_blocks(self, theta: jax.Array, points: Points) -> tuple[jax.Array, ...]:
         """Return J in blocks of columns (N, P_i), one for each array of parameters."""
-        return self._derivatives(theta, points)[1]
-
-    def _derivatives(self, theta, points):
         rows, points = zip(*self.scaled_rows(points), strict=True)
         return derivatives(rows, self.network.unflatten(theta), points)
 
@@ -160,7 +153,7 @@ class LeastSquares:
 
         def square(row, x):
             def of_point(y):
-                return sum(jnp.sum(block**2) for block in derivatives([row], parameters, [y[None]])[1])
+                return sum(jnp.sum(block**2) for block in derivatives([row], parameters, [y[None]]))
 
             return jnp.sum(jax.lax.map(of_point, x, batch_size=min(self.block or len(x), len(x))))
 

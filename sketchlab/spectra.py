@@ -275,7 +275,7 @@ def _compiled(least_squares, points, task):
 def _compile(least_squares, points, task):
     """Compile a task, (theta, points, key) -> (full, sketch); return it and the bytes that it will allocate."""
     theta = jax.ShapeDtypeStruct((least_squares.network.size,), points[0].dtype)
-    compute = jax.jit(lambda theta, points, key: task.perform(least_squares.linearize(theta, points)[1], key))
+    compute = jax.jit(lambda theta, points, key: task.perform(least_squares.linearize(theta, points), key))
     options: dict[str, Any] = dict(compiler_options(least_squares.block) or {})
     if task.full and task.rank is not None:
         # A survey is for explorers, run once or twice at each setting: a quick compilation is worth more than a fast program.

@@ -219,7 +219,7 @@ def test_a_rank_above_the_points_moves_and_says_so(made):
 
 
 def test_a_network_that_does_not_fit_is_refused_with_the_figure(made, monkeypatch):
-    for module in ("sketchlab.memory", "sketchlab.setup", "sketchlab.explore.spectrum_explorer"):
+    for module in ("sketchlab.memory", "sketchlab.explore.spectrum_explorer"):
         monkeypatch.setattr(f"{module}.memory_at_hand", lambda: 10**5)
     explorer = made("spectrum", width=64)
     assert isinstance(explorer.error, sl.InputError)
