@@ -189,8 +189,8 @@ class _Cut:
 
     def __init__(self, problem, network, count):
         box, self.time = problem.domain, problem.dim - 1
-        if not isinstance(box, Box) or problem.dim < 2:
-            raise InputError(f"{problem.name!r} is not on a box of space and time: march goes along the last axis of a box.")
+        if not isinstance(box, Box):
+            raise InputError(f"the domain of {problem.name!r} is no box: march goes along the last axis of one.")
         first, last = (box.face(self.time, side) for side in ("lower", "upper"))
         for name, region in zip(problem.names, problem.regions, strict=True):
             if region != box and (not isinstance(region, BoxSurface) or len(region.faces) > 1 or region == last):

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from oracles import robin_on_a_disk
 
 import sketchlab as sl
 from sketchlab.trainer import compiled_step
@@ -99,7 +100,7 @@ def test_a_time_that_does_not_begin_at_0_makes_no_difference():
     ("problem", "options", "text"),
     [
         (TRANSPORT, {"slabs": 0}, "slabs = 0"),
-        (sl.PROBLEMS["poisson_1d"](), {}, "is not on a box of space and time"),
+        (robin_on_a_disk(), {}, "is no box: march goes along the last axis of one"),
         (sl.PROBLEMS["poisson_2d"](), {}, "cannot be cut into slabs: write one sl.face"),
         (dataclasses.replace(TRANSPORT, conditions=TRANSPORT.conditions[:2]), {}, "no condition where the time begins"),
         (TRANSPORT, {"after": 3}, "after = 3 is no Run"),
