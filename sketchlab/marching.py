@@ -167,7 +167,7 @@ def march(
             options["theta"] = thetas[-1]
         run = train(part, network, optimizer, seed=(seed + number) % 2**32, boundary_weight=boundary_weight, **options)
         reason, settings = run.stop_reason, run.settings
-        thetas.append(run.theta)
+        thetas.append(jnp.asarray(run.theta))
         records += _after(records, run.history.records())
         if reason in ("interrupted", "callback", "non-finite"):
             break
@@ -201,7 +201,7 @@ class _Cut:
         if first not in problem.regions:
             raise InputError(f"{problem.name!r} has no condition where the time begins, on the {first.name}.")
         self.problem, self.network = problem, network
-        self.whole = Slabs(network, box.lower[-1], float(box.lengths[-1]) / count, count)
+        self.whole: Any = Slabs(network, box.lower[-1], float(box.lengths[-1]) / count, count)
         # Says what is wrong with a residual before anything is trained, and how many numbers it returns.
         numbers = LeastSquares(problem, network).components
         self.begins = {i: numbers[i] for i, region in enumerate(problem.regions) if region == first}
