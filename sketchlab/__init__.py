@@ -16,6 +16,7 @@ from sketchlab.gramian import Gramian, Spectrum, full_spectrum, kernel_spectrum
 from sketchlab.history import STOP_REASONS, History, Run, TrainingWarning
 from sketchlab.jacobians import Jacobian, RowBlocks, from_matrix
 from sketchlab.laws import Decay, fit_decay
+from sketchlab.marching import Slabs, march
 from sketchlab.memory import memory_at_hand
 from sketchlab.networks import ACTIVATIONS, MLP, NETWORKS
 from sketchlab.optimality import NearOptimality, halko_bounds, near_optimality

@@ -37,6 +37,8 @@ class Region(Protocol):
         Volume or area.
     capacity : int or None
         How many different points the region has; None for no limit.
+    carries : int, optional
+        How many numbers come with each point, measured values for one: as further columns of what `sample` draws.
     """
 
     @property

@@ -37,7 +37,8 @@ class Condition:
     Attributes
     ----------
     residual : callable, (u, x) -> () or (m,)
-        With three positional parameters it takes (u, x, normal), where normal (d,) is the outward unit normal at x.
+        With three positional parameters it takes (u, x, normal), where normal (d,) is the outward unit normal at x; or
+        (u, x, numbers) where the region's points carry numbers.
     region : Place, Face or Region
         ``INTERIOR``, ``BOUNDARY`` or a `Face` of the problem's domain, or a region itself.
     weight : float
@@ -158,7 +159,7 @@ class Problem:
         for condition, region in zip(self.conditions, self.regions, strict=True):
             if region.dim != self.dim:
                 raise InputError(f"the region {region.name!r} has points of {region.dim} coordinates, the domain of {self.dim}.")
-            if condition.takes_normal and region.codimension != 1:
+            if condition.takes_normal and region.codimension != 1 and not getattr(region, "carries", 0):
                 raise InputError(f"the residual on the {region.name} takes (u, x, normal), but only a boundary has a normal.")
         axes = self.axes or (["x"] if self.dim == 1 else [f"x{i}".translate(SUBSCRIPTS) for i in range(1, self.dim + 1)])
         if not isinstance(axes, Sequence) or len(axes) != self.dim or not all(isinstance(axis, str) for axis in axes):

@@ -68,6 +68,8 @@ def fingerprint(jaxpr: ClosedJaxpr) -> tuple:
 def trace_residual(problem, index: int, network, dtype) -> ClosedJaxpr:
     """Trace the residual of a condition: (parameters as the network cuts them, x (d,)) -> () or (m,), of type `dtype`.
 
+    Where its region's points carry numbers, these come behind the coordinates in x.
+
     Raises
     ------
     InputError
@@ -76,13 +78,19 @@ def trace_residual(problem, index: int, network, dtype) -> ClosedJaxpr:
     """
     condition = problem.conditions[index]
     name = f"the residual on the {problem.names[index]} of {problem.name!r}"
-    normal = problem.regions[index].normal if condition.takes_normal else None
+    region, third = problem.regions[index], {}
+    carries = getattr(region, "carries", 0)
+    if carries:
+        third = {"numbers": lambda row: row[network.dim :]}
+    elif condition.takes_normal:
+        third = {"normal": region.normal}
 
-    def residual(parameters, x):
-        return condition.residual(Ansatz(network, parameters), x, *([normal(x)] if normal else []))
+    def residual(parameters, row):
+        x = row[: network.dim] if carries else row
+        return condition.residual(Ansatz(network, parameters), x, *(of(row) for of in third.values()))
 
-    _check_arguments(name, condition.residual, ("u", "x", "normal") if normal else ("u", "x"))
-    theta, x = (jax.ShapeDtypeStruct((size,), dtype) for size in (network.size, network.dim))
+    _check_arguments(name, condition.residual, ("u", "x", *third))
+    theta, x = (jax.ShapeDtypeStruct((size,), dtype) for size in (network.size, network.dim + carries))
     trace = _trace(name, residual, jax.eval_shape(network.unflatten, theta), x)
     _check_shape(name, trace.out_avals[0].shape, problem.outputs, condition.equations)
     return trace

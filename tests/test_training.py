@@ -106,6 +106,14 @@ def test_boundary_weight_replaces_that_of_every_condition_on_a_face():
     assert train().settings["weights"] == [1.0, 10.0]
 
 
+def test_balance_leaves_alone_what_a_network_satisfies_by_itself():
+    problem = sl.PROBLEMS["transport_1d"]()
+    network = sl.Periodic(sl.MLP(3, 6, 1), (1.0, None))
+    trainer = sl.Trainer(problem, network, ADAM, points=60, boundary_weight="balance")
+    own, balanced = ([condition.weight for condition in one.conditions] for one in (problem, trainer.problem))
+    assert balanced[:2] == own[:2] and balanced[2] != own[2]
+
+
 def test_balance_gives_conditions_on_faces_the_trace_of_those_inside():
     problem = sl.PROBLEMS["heat_1d"]()
     trainer = sl.Trainer(problem, sl.MLP(2, 6, 1), ADAM, points=60, boundary_weight="balance")

@@ -1,0 +1,113 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from oracles import robin_on_a_disk
+
+import sketchlab as sl
+from sketchlab.trainer import compiled_step
+
+TRANSPORT = sl.PROBLEMS["transport_1d"](speed=2.0)
+NETWORK = sl.Periodic(sl.MLP(3, 10, 2), (1.0, None))
+OPTIONS = {"slabs": 4, "points": 400, "progress": False}
+
+
+def marched(problem=TRANSPORT, network=NETWORK, **options):
+    return sl.march(problem, network, sl.natural_gradient(), **OPTIONS | options)
+
+
+def error(run):
+    x = run.problem.domain.sample(500, seed=5)
+    exact = np.asarray(jax.vmap(run.problem.solution)(jnp.asarray(x)))
+    return np.linalg.norm(run.solution(x) - exact) / np.linalg.norm(exact)
+
+
+def vibrating_string():
+    """A string of two modes: second order in time, so that a slab goes on from values and velocities."""
+
+    def exact(x):
+        return jnp.sin(jnp.pi * x[0]) * jnp.cos(jnp.pi * x[1])
+
+    def begin(u, x):
+        return jnp.stack([u(x) - exact(x), sl.partial(u, 1)(x)])
+
+    conditions = [
+        sl.interior(lambda u, x: sl.partial(sl.partial(u, 1), 1)(x) - sl.partial(sl.partial(u, 0), 0)(x)),
+        sl.face(axis=0, side="lower", residual=lambda u, x: u(x)),
+        sl.face(axis=0, side="upper", residual=lambda u, x: u(x)),
+        sl.face(axis=1, side="lower", residual=begin, equations=2),
+    ]
+    return sl.Problem("string", sl.Box([0.0, 0.0], [1.0, 2.0]), conditions, solution=exact, axes=("x", "t"))
+
+
+def test_slabs_are_a_network_whose_parts_see_times_from_0_to_1():
+    slabs = sl.Slabs(sl.MLP(2, 4, 1), start=1.0, length=0.5, count=3)
+    thetas = [slabs.network.init(key=jax.random.key(seed)) for seed in range(3)]
+    theta = slabs.joined(thetas)
+    np.testing.assert_array_equal(jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(slabs.unflatten(theta))]), theta)
+    for time, slab, inside in ((1.1, 0, 0.2), (1.9, 1, 0.8), (2.4, 2, 0.8), (0.9, 0, -0.2), (2.6, 2, 1.2)):
+        expected = slabs.network.apply(thetas[slab], jnp.array([0.3, inside]))
+        assert slabs.apply(theta, jnp.array([0.3, time])) == pytest.approx(float(expected), rel=1e-12)
+
+
+def test_all_slabs_share_one_compilation_and_make_one_solution():
+    before = compiled_step.cache_info().misses
+    run = marched(steps=40)
+    assert compiled_step.cache_info().misses == before + 1
+    assert len(run.history) == 160 and np.all(np.diff(run.history.seconds) > 0)
+    assert error(run) < 1e-2
+    # What a slab begins with is what the one before ended with.
+    before, after = (np.stack([np.linspace(0, 1, 9), np.full(9, 0.25 + shift)], axis=1) for shift in (-1e-9, 1e-9))
+    np.testing.assert_allclose(run.solution(before), run.solution(after), atol=2e-3)
+
+
+def test_an_equation_of_second_order_hands_on_values_and_velocities():
+    run = marched(vibrating_string(), sl.MLP(2, 12, 1), slabs=4, points=200, steps=60)
+    assert error(run) < 1e-2
+
+
+def test_a_march_that_was_stopped_goes_on_from_a_file_as_if_it_had_not(tmp_path):
+    whole = marched(steps=4)
+
+    def stop(trainer, record):
+        return record.step == 2 and trainer.problem.name.endswith("(2)")
+
+    part = marched(steps=4, callbacks=[stop])
+    assert part.stop_reason == "callback" and part.settings["slab_steps"] == [4] and len(part.history) == 6
+    sl.save(part, tmp_path / "run.npz")
+    again = marched(steps=4, after=sl.load(tmp_path / "run.npz"))
+    np.testing.assert_array_equal(again.theta, whole.theta)
+    np.testing.assert_array_equal(again.history.loss, whole.history.loss)
+    assert marched(steps=4, after=again).history.loss.size == 16
+
+
+def test_a_time_need_not_begin_at_0():
+    later = dataclasses.replace(
+        TRANSPORT,
+        domain=sl.Box([0.0, 5.0], [1.0, 6.0]),
+        conditions=[
+            dataclasses.replace(c, residual=lambda u, x, r=c.residual: r(lambda y: u(y.at[1].add(5.0)), x.at[1].add(-5.0)))
+            for c in TRANSPORT.conditions
+        ],
+        solution=lambda x: TRANSPORT.solution(x.at[1].add(-5.0)),
+    )
+    assert error(marched(later, steps=40)) < 1e-2
+
+
+@pytest.mark.parametrize(
+    ("problem", "options", "text"),
+    [
+        (TRANSPORT, {"slabs": 0}, "slabs = 0"),
+        (robin_on_a_disk(), {}, "is no box: march goes along the last axis of one"),
+        (sl.PROBLEMS["poisson_2d"](), {}, "cannot be cut into slabs: write one sl.face"),
+        (dataclasses.replace(TRANSPORT, conditions=TRANSPORT.conditions[:2]), {}, "no condition where the time begins"),
+        (TRANSPORT, {"after": 3}, "after = 3 is no Run"),
+        (TRANSPORT, {"stps": 3}, "march has no option 'stps'. Did you mean 'steps'"),
+    ],
+)
+def test_what_cannot_be_marched_is_refused(problem, options, text):
+    network = NETWORK if problem.dim == 2 else sl.MLP(1, 4, 1)
+    with pytest.raises(sl.InputError, match=text):
+        marched(problem, network, steps=2, **options)
