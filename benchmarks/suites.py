@@ -108,7 +108,8 @@ def _measured_again(measured):
         return ""
     names = ", ".join(dict.fromkeys(result["optimizer"] for result in again))
     seeds = len(again[0]["runs"])
-    return f" Rows of {names}: measured again, {seeds} seeds, {sentence(again[0]['machine'])}."
+    machines = "; ".join(dict.fromkeys(sentence(result["machine"]) for result in again))
+    return f" Rows of {names}: measured again, {seeds} seeds, {machines}."
 
 
 def _profile(run, seeds):
