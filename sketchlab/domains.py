@@ -79,6 +79,11 @@ class Domain(Region, Protocol):
     def upper(self) -> Sequence[float]: ...  # noqa: D102
 
 
+def carried(region: Region) -> int:
+    """Return how many numbers come with each point of a region; 0 where it does not say."""
+    return getattr(region, "carries", 0)
+
+
 class Place(StrEnum):
     """A region that every domain has; ``of(domain)`` is the region."""
 

@@ -3,7 +3,7 @@
 Over a long interval a network may find a wrong answer with a small loss: it forgets the initial value in a layer that is thinner
 than the distance between points. Over a short one it cannot. The time is the last coordinate of a point.
 
-All slabs are one computation with other numbers: the network of a slab sees the time since the slab began, and the beginning and
+All slabs are one computation with other numbers: the network of a slab sees a time from 0 to 1, and the beginning of the slab and
 the values that the last slab ended with travel with the points. So their steps are one compiled function.
 """
 
@@ -174,7 +174,7 @@ def march(
         finished.append(len(run.history))
     theta = cut.whole.joined(thetas + thetas[-1:] * (cut.whole.count - len(thetas)))
     history = History.from_records(records, has_solution=problem.solution is not None)
-    settings = settings | {"slab_steps": finished, "residuals": LeastSquares(problem, cut.whole).digest}
+    settings = settings | {"slab_steps": finished, "residuals": cut.least_squares.digest}
     return Run(problem, cut.whole, np.asarray(theta), history, reason, settings, optimizer)
 
 
@@ -188,10 +188,10 @@ class _Cut:
     """A problem, cut into slabs; `whole` is the network of all of them."""
 
     def __init__(self, problem, network, count):
-        box, self.time = problem.domain, problem.dim - 1
+        box = problem.domain
         if not isinstance(box, Box):
             raise InputError(f"the domain of {problem.name!r} is no box: march goes along the last axis of one.")
-        first, last = (box.face(self.time, side) for side in ("lower", "upper"))
+        first, last = (box.face(problem.dim - 1, side) for side in ("lower", "upper"))
         for name, region in zip(problem.names, problem.regions, strict=True):
             if region != box and (not isinstance(region, BoxSurface) or len(region.faces) > 1 or region == last):
                 raise InputError(
@@ -200,10 +200,11 @@ class _Cut:
                 )
         if first not in problem.regions:
             raise InputError(f"{problem.name!r} has no condition where the time begins, on the {first.name}.")
-        self.problem, self.network = problem, network
+        self.problem = problem
         self.whole: Any = Slabs(network, box.lower[-1], float(box.lengths[-1]) / count, count)
         # Says what is wrong with a residual before anything is trained, and how many numbers it returns.
-        numbers = LeastSquares(problem, network).components
+        self.least_squares = LeastSquares(problem, self.whole)
+        numbers = self.least_squares.components
         self.begins = {i: numbers[i] for i, region in enumerate(problem.regions) if region == first}
         self.ended = {i: jax.jit(partial(self._ended, problem.conditions[i])) for i in self.begins}
 
@@ -238,7 +239,8 @@ class _Cut:
 
     def _ended(self, condition, theta, start, x):
         """Evaluate the residual of an initial condition at points x (n, d) where a slab has ended: (n, m)."""
-        u, length = Ansatz(self.network, self.network.unflatten(theta)), self.whole.length
+        network, length = self.whole.network, self.whole.length
+        u = Ansatz(network, network.unflatten(theta))
         at_the_end = x.at[:, -1].set(start + length)
         return jax.vmap(lambda y: jnp.atleast_1d(condition.residual(_InSlab(u, start, length), y)))(at_the_end)
 

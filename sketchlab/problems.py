@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from sketchlab.calculus import Function
-from sketchlab.domains import BOUNDARY, INTERIOR, Domain, Face, Place, Region, Sampler, apportion, uniform
+from sketchlab.domains import BOUNDARY, INTERIOR, Domain, Face, Place, Region, Sampler, apportion, carried, uniform
 from sketchlab.validation import InputError, check_instance, check_integer, check_real, checked_call, takes
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Problem:
         for condition, region in zip(self.conditions, self.regions, strict=True):
             if region.dim != self.dim:
                 raise InputError(f"the region {region.name!r} has points of {region.dim} coordinates, the domain of {self.dim}.")
-            if condition.takes_normal and region.codimension != 1 and not getattr(region, "carries", 0):
+            if condition.takes_normal and region.codimension != 1 and not carried(region):
                 raise InputError(f"the residual on the {region.name} takes (u, x, normal), but only a boundary has a normal.")
         axes = self.axes or (["x"] if self.dim == 1 else [f"x{i}".translate(SUBSCRIPTS) for i in range(1, self.dim + 1)])
         if not isinstance(axes, Sequence) or len(axes) != self.dim or not all(isinstance(axis, str) for axis in axes):

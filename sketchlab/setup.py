@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.domains import Sampler, uniform
+from sketchlab.domains import Sampler, carried, uniform
 from sketchlab.memory import check_memory, largest_rank
 from sketchlab.networks import MLP, check_network
 from sketchlab.problems import Problem
@@ -119,11 +119,13 @@ class Setup:
 
     def check_points(self, points) -> Points:
         """Return given points as arrays of this dtype, one (n, d) for each condition, or raise `InputError`."""
-        conditions, dim = len(self.problem.conditions), self.problem.dim
-        if not isinstance(points, tuple | list) or len(points) != conditions or any(np.shape(x)[1:] != (dim,) for x in points):
+        # Numbers that come with a point are further columns.
+        widths = [self.problem.dim + carried(region) for region in self.problem.regions]
+        if not isinstance(points, tuple | list) or [np.shape(x)[1:] for x in points] != [(width,) for width in widths]:
             shapes = [np.shape(x) for x in points] if isinstance(points, tuple | list) else points
+            asked = ", ".join(f"(n, {width})" for width in dict.fromkeys(widths))
             raise InputError(
-                f"points of shapes {shapes} do not fit: {conditions} arrays (n, {dim}) are asked for, one a condition."
+                f"points of shapes {shapes} do not fit: {len(widths)} arrays {asked} are asked for, one a condition."
             )
         return as_arrays(points, self.dtype)
 

@@ -17,6 +17,7 @@ import numpy as np
 from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
+from sketchlab.domains import carried
 from sketchlab.validation import InputError, takes
 
 #: Where the lines of a traceback are that are not the user's.
@@ -79,7 +80,7 @@ def trace_residual(problem, index: int, network, dtype) -> ClosedJaxpr:
     condition = problem.conditions[index]
     name = f"the residual on the {problem.names[index]} of {problem.name!r}"
     region, third = problem.regions[index], {}
-    carries = getattr(region, "carries", 0)
+    carries = carried(region)
     if carries:
         third = {"numbers": lambda row: row[network.dim :]}
     elif condition.takes_normal:

@@ -83,6 +83,17 @@ def test_a_march_that_was_stopped_goes_on_from_a_file_as_if_it_had_not(tmp_path)
     assert marched(steps=4, after=again).history.loss.size == 16
 
 
+def test_points_are_drawn_anew_with_what_comes_with_them():
+    run = marched(steps=4, points=60, resampling=sl.redraw(2))
+    assert len(run.history) == 16 and np.all(np.isfinite(run.history.loss))
+
+
+def test_what_cannot_be_read_of_all_slabs_is_said_before_training():
+    reads = dataclasses.replace(TRANSPORT, conditions=[*TRANSPORT.conditions, sl.interior(lambda u, x: u.speed * u(x))])
+    with pytest.raises(sl.InputError, match="u has no constant 'speed'"):
+        marched(reads, sl.WithConstants(NETWORK, speed=1.0), steps=1)
+
+
 def test_a_time_need_not_begin_at_0():
     later = dataclasses.replace(
         TRANSPORT,
