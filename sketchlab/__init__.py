@@ -8,6 +8,7 @@ import importlib
 import inspect
 
 from sketchlab.calculus import divergence, gradient, laplacian, partial
+from sketchlab.constants import WithConstants
 from sketchlab.decay import DecayBound, decay_bound
 from sketchlab.decompositions import DECOMPOSITIONS, Decomposition, dual, exact, from_range_finder, growing, sketched
 from sketchlab.domains import BOUNDARY, INTERIOR, SAMPLERS, Box, Domain, Face, Region
@@ -32,6 +33,7 @@ from sketchlab.optimizers import (
     sketched_natural_gradient,
 )
 from sketchlab.problems import Condition, Problem, boundary, face, interior
+from sketchlab.pytrees import from_pytree
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.resampling import RESAMPLINGS, Resampling, redraw, residual_adaptive
 from sketchlab.residuals import LeastSquares
@@ -45,7 +47,7 @@ from sketchlab.tangents import tangent_functions
 from sketchlab.trainer import Trainer
 from sketchlab.training import resume, train, train_seeds
 from sketchlab.validation import InputError
-from sketchlab.wrappers import Fourier, Hard, Periodic, WithConstants, from_pytree
+from sketchlab.wrappers import Fourier, Hard, Periodic
 
 __version__ = "0.1.0"
 

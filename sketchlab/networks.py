@@ -16,8 +16,9 @@ settings                      optional: dictionary fit for JSON from which `netw
 constants(parameters)         optional: dictionary of trainable constants (), by the names that residuals read
 ============================  =====================================================================================
 
-`MLP` is the network that the package trains unless told otherwise. `sketchlab.wrappers` has more of them: periodic or Fourier
-features, exact boundary values and trainable constants around any network, and models of Equinox, Flax or plain JAX.
+`MLP` is the network that the package trains unless told otherwise. `sketchlab.wrappers` has periodic or Fourier features and
+exact boundary values around any network, `sketchlab.constants` trainable constants, `sketchlab.pytrees` models of Equinox, Flax
+or plain JAX.
 """
 
 import functools
@@ -232,7 +233,7 @@ class MLP:
         return u[0] if self.outputs == 1 else u
 
 
-#: What makes a network of each name; enter your own to have it saved by its settings. `sketchlab.wrappers` adds its own.
+#: What makes a network of each name; enter your own to have it saved by its settings. Other modules add theirs.
 NETWORKS = Catalogue("network", {"mlp": MLP})
 
 

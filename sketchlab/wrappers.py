@@ -1,4 +1,4 @@
-"""Networks made of others: features in front, exact boundary values behind, constants beside, or a model of another library.
+"""Networks made of others: features in front, exact boundary values behind.
 
 Each is a network itself, see `sketchlab.networks`, and takes the network inside first, so they compose:
 
@@ -8,16 +8,13 @@ network                  u(x), with N the network inside
 Periodic(N, periods)     N(… cos(2πx_i/p_i), sin(2πx_i/p_i) …): periodic along the axes that have a period p_i
 Fourier(N, frequencies)  N(cos(2πBx), sin(2πBx)): oscillates as fast as the rows of B (Tancik and others 2020)
 Hard(N, lift, distance)  lift(x) + distance(x) N(x): equals lift where distance is 0 (Lagaris, Likas, Fotiadis 1998)
-WithConstants(N, c=c₀)   N(x), and a trainable constant `u.c` that residuals read: the unknown of an inverse problem
-from_pytree(init, f)     f(parameters, x), with parameters of any form: a model of Equinox, Flax or plain JAX
 =======================  ===========================================================================================
 
-Only `WithConstants` adds parameters, at the end of theta; the others leave the theta of the network inside as it is.
+They leave the theta of the network inside as it is. `sketchlab.constants` puts trainable constants beside a network, and
+`sketchlab.pytrees` makes one of a model of Equinox, Flax or plain JAX.
 """
 
-import functools
-import keyword
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -32,8 +29,8 @@ from sketchlab.validation import Catalogue, InputError, check_array, check_real,
 
 
 @dataclass(frozen=True)
-class _Wrapper:
-    """The parameters of a wrapper are those of the network inside, unless it says otherwise."""
+class Wrapper:
+    """A network around another: its parameters are those of the network inside, unless it says otherwise."""
 
     network: Any
 
@@ -46,17 +43,21 @@ class _Wrapper:
     size = property(lambda self: self.network.size)
 
     @property
-    def settings(self):
+    def settings(self) -> dict | None:
+        """See `sketchlab.networks`, as for what follows."""
         own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "network"}
         return {"name": name_of(self), "network": self.network.settings} | own
 
-    def init(self, *, key, dtype=None):
+    def init(self, *, key, dtype=None) -> jax.Array:
+        """Draw theta (P,)."""
         return self.network.init(key=key, dtype=dtype)
 
-    def unflatten(self, theta):
+    def unflatten(self, theta: jax.Array):
+        """Cut theta (P,) into parameters."""
         return self.network.unflatten(theta)
 
-    def constants(self, parameters):
+    def constants(self, parameters) -> dict[str, jax.Array]:
+        """Return the constants of the network inside, by name."""
         return self.network.constants(parameters) if hasattr(self.network, "constants") else {}
 
     def _check_features(self, count):
@@ -68,7 +69,7 @@ class _Wrapper:
 
 @checked_call()
 @dataclass(frozen=True)
-class Periodic(_Wrapper):
+class Periodic(Wrapper):
     """A network that is periodic along some axes, with all its derivatives.
 
     Parameters
@@ -115,7 +116,7 @@ class Periodic(_Wrapper):
 
 @checked_call()
 @dataclass(frozen=True)
-class Fourier(_Wrapper):
+class Fourier(Wrapper):
     """A network of the features cos(2πBx), sin(2πBx): it learns functions that oscillate (Tancik and others 2020).
 
     Parameters
@@ -152,7 +153,7 @@ class Fourier(_Wrapper):
 
 @checked_call()
 @dataclass(frozen=True)
-class Hard(_Wrapper):
+class Hard(Wrapper):
     """u(x) = lift(x) + distance(x) N(x): boundary values that hold exactly, and need no condition.
 
     Parameters
@@ -187,153 +188,6 @@ class Hard(_Wrapper):
         """Evaluate u at one point."""
         u = self.distance(x) * self.network.evaluate(parameters, x)
         return u if self.lift is None else self.lift(x) + u
-
-
-@checked_call()
-@dataclass(frozen=True, init=False)
-class WithConstants(_Wrapper):
-    """A network with trainable constants, which residuals read as attributes of u: the unknowns of an inverse problem.
-
-    Parameters
-    ----------
-    network : network
-    **values : float
-        Names and first values of the constants. Their parameters follow those of the network in theta, in this order.
-
-    Examples
-    --------
-    >>> network = sl.WithConstants(sl.MLP(dim=2), diffusivity=0.1)  # a residual reads u.diffusivity
-    >>> theta = network.init(key=jax.random.key(0))
-    >>> float(network.constants(network.unflatten(theta))["diffusivity"])
-    0.1
-    """
-
-    values: tuple[tuple[str, float], ...]
-
-    def __init__(self, network, **values: float):
-        object.__setattr__(self, "network", network)
-        self.__post_init__()
-        if not values:
-            raise InputError("WithConstants without a constant: name one with its first value, WithConstants(network, c=0.1).")
-        theta = jax.ShapeDtypeStruct((network.size,), jnp.result_type(float))
-        inner = jax.eval_shape(lambda theta: super(WithConstants, self).constants(network.unflatten(theta)), theta)
-        for name, value in values.items():
-            # Settings have the key "name" already.
-            if not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_") or name in {"name", *inner}:
-                raise InputError(f"a constant cannot be called {name!r}: residuals read u.{name}, so take a name that is free.")
-            values[name] = check_real(name, value, -np.inf, np.inf, open_low=True, open_high=True)
-        object.__setattr__(self, "values", tuple(values.items()))
-
-    size = property(lambda self: self.network.size + len(self.values))
-
-    @property
-    def settings(self) -> dict:
-        """See `sketchlab.networks`."""
-        return {"name": name_of(self), "network": self.network.settings} | dict(self.values)
-
-    def init(self, *, key, dtype=None) -> jax.Array:
-        """Draw theta (P,): that of the network, then the first values of the constants."""
-        theta = self.network.init(key=key, dtype=dtype)
-        return jnp.concatenate([theta, jnp.array([value for _, value in self.values], theta.dtype)])
-
-    def unflatten(self, theta: jax.Array):
-        """Cut theta (P,) into the parameters of the network and the constants (k,)."""
-        theta, constants = jnp.split(theta, [self.network.size])
-        return self.network.unflatten(theta), constants
-
-    def constants(self, parameters) -> dict[str, jax.Array]:
-        """Return the constants by name, those of the network inside among them."""
-        inner, constants = parameters
-        return super().constants(inner) | {name: constants[i] for i, (name, _) in enumerate(self.values)}
-
-    def evaluate(self, parameters, x: jax.Array) -> jax.Array:
-        """Evaluate u at one point; the constants do not enter."""
-        return self.network.evaluate(parameters[0], x)
-
-
-@dataclass(frozen=True)
-class PytreeNetwork:
-    """A network whose parameters are a pytree of arrays, see `from_pytree`."""
-
-    initialize: Callable
-    function: Callable
-    dim: int
-    outputs: int
-
-    def __post_init__(self):
-        check_network(self)
-
-    @functools.cached_property
-    def _shapes(self):
-        """The pytree with shapes in place of arrays."""
-
-        def traced(key):
-            tree = self.initialize(key)
-            for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-                kind = getattr(leaf, "dtype", type(leaf))
-                if not jnp.issubdtype(kind, jnp.floating):
-                    name, kind = jax.tree_util.keystr(path), getattr(kind, "__name__", kind)
-                    raise InputError(
-                        f"init(key) has a leaf {name} of type {kind}, but only real floating-point arrays are trained: keep the "
-                        "rest in apply, as with params, static = equinox.partition(model, equinox.is_inexact_array)."
-                    )
-            return tree
-
-        return jax.eval_shape(traced, jax.random.key(0))
-
-    @property
-    def size(self) -> int:
-        """Number of parameters P."""
-        return sum(leaf.size for leaf in jax.tree.leaves(self._shapes))
-
-    def init(self, *, key, dtype=None) -> jax.Array:
-        """Draw theta (P,): the leaves of init(key), one after the other."""
-        leaves = jax.tree.leaves(self.initialize(key))
-        return jnp.concatenate([jnp.ravel(leaf).astype(dtype or jnp.result_type(float)) for leaf in leaves])
-
-    def unflatten(self, theta: jax.Array):
-        """Cut theta (P,) into the pytree; its leaves have the dtype of theta."""
-        leaves, structure = jax.tree.flatten(self._shapes)
-        pieces = jnp.split(theta, np.cumsum([leaf.size for leaf in leaves])[:-1])
-        return structure.unflatten([piece.reshape(leaf.shape) for piece, leaf in zip(pieces, leaves, strict=True)])
-
-    def evaluate(self, parameters, x: jax.Array) -> jax.Array:
-        """Evaluate u at one point; a single output may come as (1,)."""
-        u = jnp.asarray(self.function(parameters, x))
-        return u[0] if self.outputs == 1 and u.shape == (1,) else u
-
-    apply = apply
-
-
-@checked_call()
-def from_pytree(init: Callable, apply: Callable, *, dim: int, outputs: int = 1) -> PytreeNetwork:
-    """Make a network of a model whose parameters are a pytree of arrays, as Equinox, Flax and plain JAX have them.
-
-    Parameters
-    ----------
-    init : callable, key -> pytree of floating-point arrays
-    apply : callable, (pytree, x (dim,)) -> () or (outputs,)
-    dim, outputs : int
-
-    Returns
-    -------
-    PytreeNetwork
-        Two made of the same functions are equal: define these once, or everything is compiled again. It has no settings.
-
-    Raises
-    ------
-    InputError
-        If a leaf is not a real floating-point array, or `apply` returns another shape.
-
-    Examples
-    --------
-    >>> def init(key):
-    ...     return {"a": jax.random.normal(key, (8,)), "b": jnp.ones(8)}
-    >>> network = sl.from_pytree(init, lambda p, x: p["a"] @ jnp.tanh(p["b"] * x[0]), dim=1)
-    >>> network.size
-    16
-    """
-    return PytreeNetwork(init, apply, dim, outputs)
 
 
 def usual_network(problem, kind: str = "mlp", width: int = 32, depth: int = 2, activation: str = "tanh"):
@@ -381,4 +235,4 @@ USUAL_NETWORKS = Catalogue(
     },
 )
 
-NETWORKS.update(periodic=Periodic, fourier=Fourier, hard=Hard, constants=WithConstants, pytree=from_pytree)
+NETWORKS.update(periodic=Periodic, fourier=Fourier, hard=Hard)
