@@ -18,6 +18,7 @@ from sketchlab.history import STOP_REASONS, History, Run, TrainingWarning
 from sketchlab.jacobians import Jacobian, RowBlocks, from_matrix
 from sketchlab.laws import Decay, fit_decay
 from sketchlab.marching import Slabs, march
+from sketchlab.measurements import Measurements, data
 from sketchlab.memory import memory_at_hand
 from sketchlab.networks import ACTIVATIONS, MLP, NETWORKS
 from sketchlab.optimality import NearOptimality, halko_bounds, near_optimality

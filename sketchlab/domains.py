@@ -39,6 +39,8 @@ class Region(Protocol):
         How many different points the region has; None for no limit.
     carries : int, optional
         How many numbers come with each point, measured values for one: as further columns of what `sample` draws.
+    fixed : bool, optional
+        Whether the region is `capacity` given points, all of which `sample` returns every time.
     """
 
     @property
@@ -82,6 +84,11 @@ class Domain(Region, Protocol):
 def carried(region: Region) -> int:
     """Return how many numbers come with each point of a region; 0 where it does not say."""
     return getattr(region, "carries", 0)
+
+
+def given_points(region: Region) -> int:
+    """Return how many given points a region consists of, which every drawing has; 0 where points are drawn."""
+    return region.capacity or 0 if getattr(region, "fixed", False) else 0
 
 
 class Place(StrEnum):

@@ -13,6 +13,7 @@ from sketchlab.decay import DecayBound
 from sketchlab.drawing import BLUE, COLOURS, GREEN, GREY, ORANGE, PINK, exact_values, first_output, masked, positive, slice_points
 from sketchlab.gramian import Spectrum, noise_floors
 from sketchlab.history import Run
+from sketchlab.measurements import Measurements, Misfit
 from sketchlab.networks import MLP
 from sketchlab.optimality import NearOptimality
 from sketchlab.problems import Problem
@@ -276,7 +277,7 @@ def plot_convergence(
 
 @checked_call()
 def plot_solution(run: Run, *, ax: Axes | None = None) -> Axes:
-    """Draw the trained solution: a curve in one dimension, a field in two, the slice through the centre in more."""
+    """Draw the trained solution: a curve in one dimension, with data, a field in two, the slice through the centre in more."""
     check_instance("run", run, Run, RUN)
     problem, ax = run.problem, _axes(ax)
     x, shape = slice_points(problem)
@@ -285,6 +286,12 @@ def plot_solution(run: Run, *, ax: Axes | None = None) -> Axes:
     if problem.dim == 1:
         if problem.solution is not None:
             ax.plot(x[:, 0], exact_values(problem, x), color=ORANGE, linestyle="--", label="exact")
+        for condition, region, name in zip(problem.conditions, problem.regions, problem.names, strict=True):
+            # Where something else than u was observed, it has another axis.
+            seen_itself = isinstance(condition.residual, Misfit) and condition.residual.observed is None
+            if isinstance(region, Measurements) and seen_itself:
+                seen = region.x[:, 0], region.values[:, 0], region.sigma[:, 0]
+                ax.errorbar(*seen, fmt=".", color=GREY, label=name, zorder=1)
         ax.legend()
     return ax
 

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from sketchlab.calculus import Function
-from sketchlab.domains import BOUNDARY, INTERIOR, Domain, Face, Place, Region, Sampler, apportion, carried, uniform
+from sketchlab.domains import BOUNDARY, INTERIOR, Domain, Face, Place, Region, Sampler, apportion, carried, given_points, uniform
 from sketchlab.validation import InputError, check_instance, check_integer, check_real, checked_call, takes
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Condition:
 
     def on(self, domain: Domain) -> Region:
         """Return the region of a domain where the condition holds."""
-        return self.region if isinstance(self.region, Region) else self.region.of(domain)
+        # What has `of` has something to say about the domain: a place, or measured points, which must lie in it.
+        return self.region.of(domain) if hasattr(self.region, "of") else self.region  # pyright: ignore[reportAttributeAccessIssue, reportReturnType]
 
 
 @checked_call()
@@ -112,7 +113,7 @@ class Problem:
     domain : Domain
         A `Box`, or one of your own.
     conditions : sequence of Condition
-        See `interior`, `boundary` and `face`.
+        See `interior`, `boundary` and `face`, and `data` for measured values.
     solution : callable, (d,) -> () or (outputs,), optional
         The exact solution at one point. Without it there is no error curve.
     outputs : int
@@ -239,7 +240,8 @@ class Problem:
         ----------
         points : int or sequence of int
             A number for each condition, or the total: 80 % go inside; the conditions on the boundary share the rest by area,
-            but each gets half of an equal share at least, and no more than its region has.
+            but each gets half of an equal share at least, and no more than its region has. Points that are given, as those of
+            `data`, come in addition to the total; in a list, their number or more is asked for, and all of them taken.
         seed : int
         sampler : callable, (n, dim, seed) -> (m, dim) in the unit cube
             An entry of `SAMPLERS`, or your own.
@@ -251,32 +253,44 @@ class Problem:
         Raises
         ------
         InputError
-            If there are fewer points than conditions, or not one number a condition.
+            If there are fewer points than conditions, or not one number a condition, or one that would drop given points.
         """
-        counts = self._share(points)
+        counts = self._counts(points)
         seeds = np.random.SeedSequence(check_integer("seed", seed, 0, 2**32 - 1)).generate_state(len(counts)).tolist()
         drawings = zip(self.regions, counts, seeds, strict=True)
         return tuple(region.sample(count, seed=own_seed, sampler=sampler) for region, count, own_seed in drawings)
 
-    def _share(self, points):
-        points, n = _listed(points), len(self.regions)
+    def _counts(self, points):
+        points, given = _listed(points), [given_points(region) for region in self.regions]
         if isinstance(points, Sequence) and not isinstance(points, str):
-            if len(points) != n:
-                raise InputError(f"points = {points} has {len(points)} numbers for the {n} conditions of {self.name!r}.")
-            return [check_integer("points", _listed(count), 1, MOST_POINTS) for count in points]
-        total = check_integer("points", points, n, MOST_POINTS)
-        inside = np.array([region.codimension == 0 for region in self.regions])
-        limits = np.array([region.capacity or np.inf for region in self.regions])
-        shares = np.zeros(n)
-        if not inside.all():
-            areas = np.array([region.measure for region in self.regions])[~inside]
-            # A small total leaves two points to each condition: both ends of an interval.
-            budget = max((1 - INTERIOR_SHARE) * total, min(2 * len(areas), total / 2)) if inside.any() else total
-            shares[~inside] = np.minimum(_fair(budget, areas), limits[~inside])
-        if inside.any():
-            # What the boundary cannot use goes inside.
-            shares[inside] = (total - shares[~inside].sum()) / inside.sum()
-        return apportion(total, np.cumsum(shares), limits)
+            if len(points) != len(given):
+                raise InputError(f"points = {points} has {len(points)} numbers for the {len(given)} conditions of {self.name!r}.")
+            counts = [check_integer("points", _listed(count), 1, MOST_POINTS) for count in points]
+            for name, least, count in zip(self.names, given, counts, strict=True):
+                if count < least:
+                    raise InputError(f"points = {points} would drop points of the {name}: give it its {least}.")
+            return counts
+        drawn = [region for region, known in zip(self.regions, given, strict=True) if not known]
+        shares = iter(_share(check_integer("points", points, max(len(drawn), 1), MOST_POINTS), drawn))
+        return [known or next(shares) for known in given]
+
+
+def _share(total, regions):
+    """Share a total number of points among regions."""
+    if not regions:
+        return []
+    inside = np.array([region.codimension == 0 for region in regions])
+    limits = np.array([region.capacity or np.inf for region in regions])
+    shares = np.zeros(len(regions))
+    if not inside.all():
+        areas = np.array([region.measure for region in regions])[~inside]
+        # A small total leaves two points to each condition: both ends of an interval.
+        budget = max((1 - INTERIOR_SHARE) * total, min(2 * len(areas), total / 2)) if inside.any() else total
+        shares[~inside] = np.minimum(_fair(budget, areas), limits[~inside])
+    if inside.any():
+        # What the boundary cannot use goes inside.
+        shares[inside] = (total - shares[~inside].sum()) / inside.sum()
+    return apportion(total, np.cumsum(shares), limits)
 
 
 def _fair(total, areas):

@@ -141,11 +141,12 @@ class LeastSquares:
 
     def residual_sizes(self, theta: jax.Array, points: Points) -> tuple[jax.Array, ...]:
         """Return |residual| at every point, (n_c,) for condition c, without weights and measures."""
-        parameters = self.network.unflatten(theta)
-        return tuple(
-            jnp.linalg.norm(jax.vmap(self._pointwise(index), (None, 0))(parameters, x).reshape(len(x), -1), axis=1)
-            for index, x in enumerate(points)
-        )
+        return tuple(self.residual_size(index, theta, x) for index, x in enumerate(points))
+
+    def residual_size(self, index: int, theta: jax.Array, x: jax.Array) -> jax.Array:
+        """Return |residual| of one condition at points (n, d): (n,)."""
+        residuals = jax.vmap(self._pointwise(index), (None, 0))(self.network.unflatten(theta), x)
+        return jnp.linalg.norm(residuals.reshape(len(x), -1), axis=1)
 
     def traces(self, theta: jax.Array, points: Points) -> jax.Array:
         """Return the trace of each condition's part of G, Σ ‖row of J‖² over its rows: (conditions,)."""

@@ -17,6 +17,7 @@ import numpy as np
 from sketchlab.equations import PROBLEMS
 from sketchlab.files import as_path, replacing
 from sketchlab.history import STOP_REASONS, History, Run
+from sketchlab.measurements import Measurements
 from sketchlab.networks import network_from_settings
 from sketchlab.optimizers import Optimizer, optimizer_from_settings
 from sketchlab.problems import Problem
@@ -134,6 +135,7 @@ def _as_text(value):
 
 
 def _describe_problem(problem):
+    measured = [region.digest for region in problem.regions if isinstance(region, Measurements)]
     return {
         "name": problem.name,
         "origin": _described(problem.origin),
@@ -141,6 +143,7 @@ def _describe_problem(problem):
         "regions": problem.names,
         "dim": problem.dim,
         "outputs": problem.outputs,
+        "data": measured,
     }
 
 
@@ -175,11 +178,13 @@ def _problem(described, given) -> Problem:
             )
         given = PROBLEMS[maker](**arguments)
     found = _describe_problem(check_instance("problem", given, Problem, "the one that the run was trained on"))
-    compared = described.keys() - {"weights"}
+    compared = described.keys() - {"weights", "data"}
     # A problem of the catalogue may have been written anew.
     if arguments is None or found["origin"] is None:
         compared -= {"origin"}
     if any(found[key] != described[key] for key in compared):
         made = "" if arguments is None else f", made with {arguments}"
         raise InputError(f"the run is of {name!r}{made}, not of {given.name!r} as given: give the problem that was saved.")
+    if described.get("data", found["data"]) != found["data"]:
+        raise InputError(f"the run is of {name!r} with other measured data: give the problem with those that were saved.")
     return given.reweighted(described["weights"])

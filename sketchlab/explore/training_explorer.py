@@ -1,6 +1,5 @@
 """The training explorer: press Run, and watch the spectrum, the error and the solution move."""
 
-import functools
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sketchlab.domains import carried
 from sketchlab.drawing import exact_values, first_output, masked, positive, slice_points
 from sketchlab.explore.background import Throttle
 from sketchlab.explore.controls import Choice, Number
@@ -18,10 +18,13 @@ from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figur
 from sketchlab.history import STOP_REASONS
 from sketchlab.optimizers import OPTIMIZERS, Optimizer
 from sketchlab.reading import make_optimizer
+from sketchlab.residuals import LeastSquares
 from sketchlab.searches import SEARCHES
 from sketchlab.setup import Setup
 from sketchlab.storage import save
 from sketchlab.trainer import Trainer
+
+_sizes = jax.jit(LeastSquares.residual_size, static_argnums=(0, 1))
 
 #: Largest N P min(N, P) whose full spectrum is computed now and then during a run: about a tenth of a second of work.
 FULL_WORK = 1e9
@@ -353,9 +356,12 @@ class TrainingExplorer(Explorer):
     def _draw_fields(self, theta):
         # Once there is a trainer, what it trains is shown.
         setup = self._session.setup if self.trainer is None else self.trainer.setup
-        inside = [i for i, region in enumerate(setup.problem.regions) if region.codimension == 0]
+        regions = setup.problem.regions
+        # Numbers that come with points, measured values for one, are known at those points alone: such a residual has no picture.
+        everywhere = sorted((i for i, region in enumerate(regions) if not carried(region)), key=lambda i: regions[i].codimension)
         x = jnp.asarray(self._grid)
-        values = first_output(setup.least_squares.solution(theta, x)), _sizes(setup.least_squares, (inside or [0])[0], theta, x)
+        sizes = _sizes(setup.least_squares, everywhere[0], theta, x) if everywhere else np.full(len(x), np.nan)
+        values = first_output(setup.least_squares.solution(theta, x)), sizes
         u, residual = (masked(setup.problem, self._grid, part) for part in values)
         wrong = residual if self._exact is None else np.abs(u - self._exact)
         if len(self._grid_shape) > 1:
@@ -367,9 +373,3 @@ class TrainingExplorer(Explorer):
         if self._exact is not None:
             fill(self.solution_figure.data[1], x, self._exact)
         fill(self.error_figure.data[0], x, positive(wrong))
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _sizes(least_squares, index, theta, x):
-    """Return the size of one residual at points x (n, d): of the others, which are asked for too, nothing is computed."""
-    return least_squares.residual_sizes(theta, (x,) * len(least_squares.components))[index]
