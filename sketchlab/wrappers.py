@@ -41,6 +41,8 @@ class Wrapper:
     dim = property(lambda self: self.network.dim)
     outputs = property(lambda self: self.network.outputs)
     size = property(lambda self: self.network.size)
+    #: Names of the constants of the network inside that stay above 0.
+    positive = property(lambda self: getattr(self.network, "positive", ()))
 
     @property
     def settings(self) -> dict | None:
