@@ -47,6 +47,7 @@ from sketchlab.storage import load, save
 from sketchlab.tangents import tangent_functions
 from sketchlab.trainer import Trainer
 from sketchlab.training import resume, train, train_seeds
+from sketchlab.uncertainty import StandardErrors, UncertaintyWarning, standard_errors
 from sketchlab.validation import InputError
 from sketchlab.wrappers import Fourier, Hard, Periodic
 

@@ -35,6 +35,7 @@ NETWORKS = {
     "fourier": sl.Fourier(sl.MLP(6, 6, outputs=2), frequencies=[[1.0, 0.0], [0.0, 2.0], [1.5, -0.5]]),
     "hard": sl.Hard(sl.MLP(2, 6), lift, distance),
     "constants": sl.WithConstants(sl.MLP(2, 6), speed=2.0, damping=-0.5),
+    "positive": sl.WithConstants(sl.MLP(2, 6), positive=["damping"], speed=-2.0, damping=0.5),
     "pytree": sl.from_pytree(draw_weights, plain_model, dim=2),
     "composed": sl.Hard(sl.WithConstants(sl.Periodic(sl.MLP(3, 6), (None, 1)), speed=2.0), None, distance),
     "around": sl.WithConstants(sl.WithConstants(sl.Periodic(sl.MLP(3, 6), (1, None)), b=1.0), a=2.0),
@@ -77,7 +78,7 @@ def test_jit_vmap_and_derivatives(network):
     np.testing.assert_allclose(slope, difference / (2 * step), rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", ["mlp", "periodic", "fourier", "constants", "around", "features"])
+@pytest.mark.parametrize("name", ["mlp", "periodic", "fourier", "constants", "positive", "around", "features"])
 def test_settings_make_the_same_network_again(name):
     network = NETWORKS[name]
     again = network_from_settings(json.loads(json.dumps(network.settings)))
@@ -143,6 +144,18 @@ def test_constants_lie_at_the_end_of_theta_in_the_order_given():
     assert network.apply(theta, POINT) == network.network.apply(theta[:-2], POINT)
 
 
+def test_positive_constants_are_logarithms_in_theta():
+    network = NETWORKS["positive"]
+    theta = theta_of(network)
+    np.testing.assert_allclose(theta[-2:], [-2.0, np.log(0.5)], rtol=1e-15)
+    for step in (-50.0, 0.0, 3.0):
+        found = network.constants(network.unflatten(theta.at[-1].add(step)))
+        assert found["speed"] == -2 and found["damping"] == pytest.approx(0.5 * np.exp(step), rel=1e-13)
+    assert network.positive == ("damping",) and NETWORKS["constants"].positive == NETWORKS["periodic"].positive == ()
+    assert sl.Hard(sl.WithConstants(network, positive=("a",), a=1.0), None, distance).positive == ("damping", "a")
+    assert network != sl.WithConstants(sl.MLP(2, 6), speed=-2.0, damping=0.5)
+
+
 def test_wrappers_pass_constants_on():
     for name, values in {"composed": {"speed": 2.0}, "around": {"b": 1.0, "a": 2.0}, "hard": {}, "features": {}}.items():
         network = NETWORKS[name]
@@ -178,6 +191,9 @@ def test_a_network_with_functions_is_not_made_again():
         (lambda: sl.WithConstants(sl.MLP(1), **{"thermal diffusivity": 1}), "cannot be called 'thermal diffusivity'"),
         (lambda: sl.WithConstants(sl.MLP(1), **{"lambda": 1}), "cannot be called 'lambda'"),
         (lambda: sl.WithConstants(sl.MLP(1), _c=1), "cannot be called '_c'"),
+        (lambda: sl.WithConstants(sl.MLP(1), positive=["c"], c=0.0), r"c = 0.0 is not a number in \(0, inf\)"),
+        (lambda: sl.WithConstants(sl.MLP(1), positive=["k"], c=1.0), r"positive = \['k'\] is no list of constants .*: 'c'\."),
+        (lambda: sl.WithConstants(sl.MLP(1), positive="c", c=1.0), "positive = 'c' is no list of constants"),
     ],
 )
 def test_wrappers_that_do_not_fit_are_refused_in_words(make, words):
