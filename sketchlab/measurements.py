@@ -170,8 +170,11 @@ def data(x, values, *, sigma, residual: Callable | None = None, weight: float = 
             place = np.unravel_index(np.argmin(fine), numbers.shape)
             rest = "leave out the points whose value is missing" if name == "values" else "leave such points out"
             raise InputError(f"{name} has {np.sum(~fine)} NaN or infinite numbers, the first at {_index(place)}: {rest}.")
-    if not np.all(sigma > 0):
-        raise InputError(f"sigma = {reprlib.repr(sigma.tolist())} must be above 0: it is the standard deviation of a value.")
+    # Squares are taken of them.
+    if not np.all((sigma > 1e-150) & (sigma < 1e150)):
+        raise InputError(
+            f"sigma = {reprlib.repr(sigma.tolist())} must be above 0, and its square a number: it is a standard deviation."
+        )
     if sigma.ndim not in (0, values.ndim) or any(have not in (1, n) for have, n in zip(sigma.shape, values.shape, strict=False)):
         raise InputError(f"sigma of shape {sigma.shape} does not fit values of shape {values.shape}: one for all, or one each.")
     if residual is not None and not (callable(residual) and takes(residual, 2)):

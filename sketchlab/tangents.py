@@ -10,6 +10,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from sketchlab.domains import carried
 from sketchlab.networks import MLP, check_network
 from sketchlab.problems import Condition, Problem, interior
 from sketchlab.residuals import LeastSquares
@@ -56,6 +57,8 @@ def tangent_functions(problem: Problem, network: MLP, theta, vectors, x, *, cond
     condition = interior(lambda u, x: u(x)) if condition is None else condition
     check_instance("condition", condition, Condition, "one of problem.conditions")
     one = replace(problem, conditions=[condition])
+    if carried(one.regions[0]):
+        raise InputError("the residual of this condition reads numbers that come with its points, as data do: give another one.")
     # By its least squares, equal where what it computes is: a function with another constant in it is compiled anew.
     return _tangents(LeastSquares(one, network), theta, vectors, x)
 

@@ -90,8 +90,9 @@ def standard_errors(run: Run) -> StandardErrors:
     Warns
     -----
     UncertaintyWarning
-        If the data deviate from the model by another size than σ; if training has not converged; if the equation is not solved
-        well enough for constants this exact; if a constant is not determined.
+        If the data deviate from the model by another size than σ; if the network can follow more than half of the noise; if
+        training has not converged; if the equation is not solved well enough for constants this exact; if a constant is not
+        determined.
 
     Examples
     --------
@@ -116,14 +117,18 @@ def standard_errors(run: Run) -> StandardErrors:
     if not np.all(np.isfinite(singular_values)):
         raise InputError(f"J of {run.problem.name!r} has non-finite entries: look at theta, and at its residuals there.")
     # What is smaller than rounding errors of J is no direction that the rows determine.
-    kept = singular_values > np.finfo(theta.dtype).eps * max(found.shape) * singular_values[0]
+    epsilon = float(np.finfo(theta.dtype).eps)
+    least = epsilon * max(found.shape) * singular_values[0]
+    kept = singular_values > least
     left, right = left[:, kept], right[:, kept]
     influence = left @ (right.T @ slopes.T / singular_values[kept][:, None])
     noisy = influence * factors[:, None]
     covariance = noisy.T @ noisy
-    # A constant that no row depends on, or that the rest can stand in for, lies partly outside of the directions that are kept.
+    # A constant that no row depends on, or that the rest can stand in for, lies outside of the directions that are kept; one that
+    # is determined lies there by least ‖W‖ at most.
     outside = np.linalg.norm(slopes.T - right @ (right.T @ slopes.T), axis=0)
-    undetermined = outside > np.finfo(theta.dtype).eps ** 0.5 * np.linalg.norm(slopes, axis=1)
+    rounding = least * np.linalg.norm(influence, axis=0) + epsilon * len(theta) * np.linalg.norm(slopes, axis=1)
+    undetermined = outside > 10 * rounding
     errors = dict(zip(values, np.where(undetermined, np.inf, np.sqrt(np.diag(covariance))).tolist(), strict=True))
     residual = np.asarray(residual)
     freedom = _freedom(left[is_data], factors[is_data])
@@ -192,8 +197,12 @@ def _interval(value, error, positive):
 
 
 def _warn_of_data(deviation, freedom, count):
+    if freedom < count / 2:
+        _warn(
+            f"the network can follow the noise: {freedom:.1f} of {count} measured values are left to judge it by, and the errors "
+            "are those of a training without end. Take more points for the equation, more weight on it, or a smaller network."
+        )
     if np.isnan(deviation):
-        _warn(f"all {count} measured values are fitted, noise included: give the equation more weight, or take more data.")
         return
     # Wilson and Hilferty 1931: the third root of χ² is nearly normal.
     width = 2 / (9 * freedom)

@@ -207,6 +207,7 @@ def test_the_training_explorer_draws_an_equation_beside_data():
         (lambda: sl.data(np.where(X > 0.8, np.nan, X), VALUES, sigma=1), r"x has 1 NaN .* first at \[1, 1\]"),
         (lambda: sl.data(X, VALUES, sigma=0), "sigma = 0.0 must be above 0"),
         (lambda: sl.data(X, VALUES, sigma=[1, 1, -1]), r"sigma = \[1.0, 1.0, -1.0\] must be above 0"),
+        (lambda: sl.data(X, VALUES, sigma=1e-200), "sigma = 1e-200 must be above 0, and its square a number"),
         (lambda: sl.data(X, VALUES, sigma=np.nan), "sigma has 1 NaN"),
         (lambda: sl.data(X, VALUES, sigma=[1, 1]), r"sigma of shape \(2,\) does not fit values of shape \(3,\)"),
         (lambda: sl.data(X, np.ones((3, 3)), sigma=[1, 1, 2]), r"sigma of shape \(3,\) does not fit values of shape \(3, 3\)"),
@@ -218,6 +219,12 @@ def test_the_training_explorer_draws_an_equation_beside_data():
         (
             lambda: sl.Problem("p", sl.Box([0, 0], [1, 0.5]), [sl.data(X, VALUES, sigma=1)]),
             r"1 of 3 measured points lie outside of the domain, the first at x = \[0.5, 0.9\]",
+        ),
+        (
+            lambda: sl.tangent_functions(
+                measured(), NETWORK, np.zeros(25), np.ones((25, 1)), X, condition=measured().conditions[1]
+            ),
+            "reads numbers that come with its points",
         ),
         (lambda: rows(measured(outputs=2), sl.MLP(2, 6, 1, outputs=2)), r"u\(x\) has the shape \(2,\) at one point, a measured"),
         (lambda: rows(measured(residual=lambda u, x: sl.gradient(u)(x))), r"what is observed has the shape \(2,\) .* value \(\)"),
