@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import sketchlab as sl
-from sketchlab.residuals import weighed
+from sketchlab.weights import weighed
 
 X = np.array([[0.1, 0.2], [0.5, 0.9], [0.7, 0.4]])
 VALUES, SIGMA = np.array([1.0, -2.0, 3.0]), np.array([0.1, 0.2, 0.4])

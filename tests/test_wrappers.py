@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import equinox
 import jax
@@ -8,7 +9,7 @@ import pytest
 
 import sketchlab as sl
 from sketchlab.networks import check_network, network_from_settings
-from sketchlab.wrappers import USUAL_NETWORKS, usual_network
+from sketchlab.usual import USUAL_NETWORKS, usual_network
 
 
 def distance(x):
@@ -154,6 +155,18 @@ def test_positive_constants_are_logarithms_in_theta():
     assert network.positive == ("damping",) and NETWORKS["constants"].positive == NETWORKS["periodic"].positive == ()
     assert sl.Hard(sl.WithConstants(network, positive=("a",), a=1.0), None, distance).positive == ("damping", "a")
     assert network != sl.WithConstants(sl.MLP(2, 6), speed=-2.0, damping=0.5)
+
+
+def test_a_wrapper_goes_around_another_network():
+    for name in ("periodic", "hard", "positive", "around"):
+        wide = replace(NETWORKS[name].network, width=9) if name != "around" else NETWORKS["positive"]
+        other = NETWORKS[name].around(wide)
+        check_network(other)
+        assert (
+            other.network == wide
+            and type(other) is type(NETWORKS[name])
+            and other.around(NETWORKS[name].network) == NETWORKS[name]
+        )
 
 
 def test_wrappers_pass_constants_on():
