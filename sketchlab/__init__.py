@@ -8,6 +8,7 @@ import importlib
 import inspect
 
 from sketchlab.calculus import divergence, gradient, laplacian, partial
+from sketchlab.combinations import Difference, Union
 from sketchlab.decay import DecayBound, decay_bound
 from sketchlab.decompositions import DECOMPOSITIONS, Decomposition, dual, exact, from_range_finder, growing, sketched
 from sketchlab.domains import BOUNDARY, INTERIOR, SAMPLERS, Box, Domain, Face, Region
@@ -38,6 +39,7 @@ from sketchlab.residuals import LeastSquares
 from sketchlab.routes import ROUTES, sketched_spectrum
 from sketchlab.searches import SEARCHES, Move, Search, damping_path, step_grid
 from sketchlab.setup import Setup
+from sketchlab.shapes import Ball, Polygon
 from sketchlab.sketch import NestedSketch, co_range_finder, nested_sketch, range_finder, rayleigh_ritz
 from sketchlab.spectra import Survey, condition_spectra, jacobian, spectrum, spectrum_bytes, survey
 from sketchlab.storage import load, save
