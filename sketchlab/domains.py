@@ -338,7 +338,7 @@ class BoxSurface:
         """Return how far x (d,) is from the nearest of the faces."""
         inside = jnp.clip(x, jnp.asarray(self.box.lower, x.dtype), jnp.asarray(self.box.upper, x.dtype))
         nearest = [inside.at[axis].set(self._value(axis, side)) for axis, side in self.faces]
-        return jnp.min(jnp.linalg.norm(jnp.stack(nearest) - x, axis=1))
+        return jnp.min(jnp.linalg.norm(jnp.stack(nearest) - x[None], axis=1))
 
     def _areas(self):
         return np.array([np.prod(np.delete(self.box.lengths, face.axis)) for face in self.faces])

@@ -205,9 +205,7 @@ class Polygon:
         object.__setattr__(self, "vertices", tuple(map(tuple, vertices.tolist())))
         if (lengths := self._lengths).min() <= rounding(vertices, np.abs(vertices).max()):
             at = int(lengths.argmin())
-            raise InputError(
-                f"side {at} of the polygon, at vertex {self.vertices[at]}, has length zero: leave one of its ends out."
-            )
+            raise InputError(f"side {at} of the polygon, at {self.vertices[at]}, has length zero: leave one of its ends out.")
         _check_simple(vertices, self._steps)
 
     @property
@@ -373,4 +371,4 @@ class Sides:
         return np.asarray(self.polygon.vertices)[sides], self.polygon._steps[sides]
 
     def _distances(self, x):
-        return _to_segments(x, *(jnp.asarray(part, x.dtype) for part in self._segments()))
+        return _to_segments(x[None], *(jnp.asarray(part, x.dtype) for part in self._segments()))

@@ -147,6 +147,9 @@ class Circle:
     def normal(self, x):
         return x / jnp.linalg.norm(x)
 
+    def distance(self, x):
+        return jnp.abs(jnp.linalg.norm(x) - self.radius)
+
 
 def robin_on_a_disk():
     """Δu = 4 on the unit disk with u + ∂u/∂n = 3 on the circle, solved by |x|²."""
