@@ -219,16 +219,14 @@ def test_domains_are_values(case):
     assert not np.array_equal(x, case.domain.boundary.sample(50, seed=1, sampler=SOBOL))
 
 
-def test_a_sequence_stays_more_even_than_chance(case, sampler):
-    if sampler is sl.SAMPLERS["uniform"]:
-        pytest.skip("chance itself")
+@pytest.mark.parametrize("name", ["sobol", "latin"])
+def test_points_stay_more_even_than_chance(case, name):
     everywhere = lattice(case.domain, 300)
     everywhere = everywhere[case.inside(everywhere)]
-    drawn = [case.domain.sample(500, seed=seed, sampler=sampler) for seed in range(6)]
+    drawn = [case.domain.sample(500, seed=seed, sampler=sl.SAMPLERS[name]) for seed in range(6)]
     errors = [(x.mean(axis=0) - everywhere.mean(axis=0)) * np.sqrt(len(x)) / everywhere.std(axis=0) for x in drawn]
-    print("RMS", sampler.__name__, np.sqrt(np.mean(np.square(errors), axis=0)))
     # Uniform points have 1 here.
-    assert np.all(np.sqrt(np.mean(np.square(errors), axis=0)) < 0.6)
+    assert np.all(np.sqrt(np.mean(np.square(errors), axis=0)) < (0.25 if name == "sobol" else 0.8))
 
 
 @pytest.mark.parametrize("name", sl.RESAMPLINGS)
@@ -290,7 +288,7 @@ def test_intervals_combine_to_intervals_with_ends(domain, ends, length, sampler)
     assert len(domain.boundary.sample(1, seed=0)) == 1
 
 
-def test_few_points_fall_on_both_pieces_of_a_union():
+def test_single_points_fall_on_both_pieces_of_a_union():
     apart = sl.Union(sl.Box([0, 0], [1, 1]), sl.Box([5, 0], [6, 1]))
     for region in (apart, apart.boundary):
         x = np.concatenate([region.sample(1, seed=seed) for seed in range(30)])
@@ -339,7 +337,7 @@ def test_what_an_operand_does_not_change_is_the_other():
     ):
         assert same.measure == 1 and same.boundary.measure == pytest.approx(4)
         assert len(same.sample(30, seed=0)) == 30 == len(same.boundary.sample(30, seed=0))
-    with pytest.raises(sl.InputError, match="part 1 of the boundary is empty: nothing is left there of the boundary of Sphere"):
+    with pytest.raises(sl.InputError, match="part 1 of the boundary is empty: nothing is left there of Sphere"):
         sl.Union(square, disk).parts[1].sample(10, seed=0)
 
 
@@ -413,6 +411,7 @@ def test_a_sampler_that_misses_the_domain_is_named():
         (lambda: sl.Union(SQUARE, sl.Box), "b = <class .*Box'> is no Domain"),
         (lambda: sl.Union(SQUARE, SQUARE.boundary), "b = BoxSurface.* is no Domain"),
         (lambda: sl.Union(None, SQUARE), "a = None is no Domain: give one, as sl.Box"),
+        (lambda: sl.Union(SQUARE, sl.Box([1e6, 0], [1e6 + 1, 1])), "fill less than 0.0001 of the box around them"),
         (lambda: sl.Difference(SQUARE, sl.Ball([1, 1], 3)), "nothing is left of Box.* without Ball"),
         (lambda: sl.Difference(SQUARE, sl.Box([0, 0], [2, 2 - 1e-7])), "nothing is left .* or less than 0.0001 of it"),
         (lambda: sl.Difference(SQUARE, SQUARE), "nothing is left"),
