@@ -158,7 +158,7 @@ class Union(Combination):
     def _around(self):
         return Box(self.lower, self.upper)
 
-    def keeps(self, x, of_b):
+    def keeps(self, x, of_b):  # noqa: D102 - said above
         outside = self._beside(x, lambda y: ~self.contains(y))
         return outside & ~self._beside(x, self.a.contains) if of_b else outside
 
@@ -243,7 +243,7 @@ class Difference(Combination):
     def _is_left(self, x):
         return self.a.contains(x) & ~self.b.contains(x)
 
-    def keeps(self, x, of_b):
+    def keeps(self, x, of_b):  # noqa: D102 - said above
         return ~self._beside(x, lambda y: ~self.a.contains(y)) if of_b else self._beside(x, self._is_left)
 
 

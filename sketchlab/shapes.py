@@ -250,16 +250,20 @@ class Polygon:
     def contains(self, x: np.ndarray) -> np.ndarray:
         """Tell which of the points (n, 2) lie in the closed polygon, up to rounding: (n,) of bool."""
         x = np.asarray(x)
-        start, step = np.asarray(self.vertices), self._steps
-        spans = (start[:, 1] > x[:, 1:]) != ((start + step)[:, 1] > x[:, 1:])
+        start, end, step = np.asarray(self.vertices), self._ends, self._steps
+        spans = (start[:, 1] > x[:, 1:]) != (end[:, 1] > x[:, 1:])
         slope = step[:, 0] / np.where(step[:, 1] == 0, 1.0, step[:, 1])
         right = start[:, 0] + (x[:, 1:] - start[:, 1]) * slope > x[:, :1]
         # From a point inside, a ray crosses the sides an odd number of times.
         return (np.sum(spans & right, axis=1) % 2 == 1) | self.boundary.contains(x)
 
     @property
+    def _ends(self):
+        return np.roll(self.vertices, -1, axis=0)
+
+    @property
     def _steps(self):
-        return np.roll(self.vertices, -1, axis=0) - np.asarray(self.vertices)
+        return self._ends - np.asarray(self.vertices)
 
     @property
     def _lengths(self):
@@ -274,19 +278,19 @@ class Polygon:
     @cached_property
     def _trapezoids(self):
         """Abscissas (k,) of their left and right ends, heights and floors (k, 2) there, and areas (k,)."""
-        start, step = np.asarray(self.vertices), self._steps
-        cuts, found = np.unique(start[:, 0]), []
-        for left, right in itertools.pairwise(cuts):
-            crosses = np.minimum(start[:, 0], (start + step)[:, 0]) <= left
-            crosses &= np.maximum(start[:, 0], (start + step)[:, 0]) >= right
-            crossing, ends = np.flatnonzero(crosses), np.array([left, right])
-            heights = start[crossing, 1:] + (ends - start[crossing, :1]) * (step[crossing, 1:] / step[crossing, :1])
+        start, end, step = np.asarray(self.vertices), self._ends, self._steps
+        first, last = np.minimum(start[:, 0], end[:, 0]), np.maximum(start[:, 0], end[:, 0])
+        found = []
+        for left, right in itertools.pairwise(np.unique(start[:, 0])):
+            crossing = np.flatnonzero((first <= left) & (last >= right))
+            along = (np.array([left, right]) - start[crossing, :1]) / step[crossing, :1]
+            heights = start[crossing, 1:] + along * step[crossing, 1:]
             heights = heights[np.argsort(heights.sum(axis=1))]
             # The sides there bound the polygon from below and from above in turn.
             found += [(left, right, high - low, low) for low, high in zip(heights[::2], heights[1::2], strict=True)]
         left, right, heights, floors = (np.array(column) for column in zip(*found, strict=True))
-        heights = np.maximum(heights, 0)
-        return left, right, heights, floors, (right - left) * heights.sum(axis=1) / 2
+        areas = (right - left) * np.maximum(heights, 0).sum(axis=1) / 2
+        return tuple(column[areas > 0] for column in (left, right, np.maximum(heights, 0), floors, areas))
 
 
 def _check_simple(start, step):

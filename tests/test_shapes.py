@@ -319,6 +319,20 @@ def test_sides_of_a_polygon_are_regions():
             np.testing.assert_allclose(side.sample(4, seed=0, sampler=GRID), np.linspace(start, end, 9)[1::2])
 
 
+@pytest.mark.parametrize("turn", [0.0, 0.1, 1.0, 2.0])
+@pytest.mark.parametrize("far", [0.0, 1e4])
+def test_a_polygon_of_many_sides_is_sampled_evenly_wherever_it_lies(turn, far):
+    angles = turn + np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    radii = 1 + 0.5 * np.cos(5 * (angles - turn))
+    polygon = sl.Polygon(far + radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    # A star of r = 1 + cos(5 φ) / 2, up to its corners.
+    assert polygon.measure == pytest.approx(np.pi * 1.125, rel=1e-2)
+    x = polygon.sample(2000, seed=0, sampler=SOBOL) - far
+    assert np.all(polygon.contains(x + far)) and not np.any(np.isnan(x))
+    np.testing.assert_allclose(x.mean(axis=0), 0, atol=0.01)
+    np.testing.assert_allclose(x.T @ x / len(x), np.eye(2) * np.mean(radii**4) / 4 / np.mean(radii**2), atol=0.01)
+
+
 def test_a_gap_of_rounding_between_two_boxes_leaves_no_boundary_inside():
     for gap in (0.0, 1e-13, -1e-13):
         joined = sl.Union(sl.Box([0, 0], [1, 1]), sl.Box([1 + gap, 0], [2, 1]))
@@ -420,3 +434,59 @@ def test_a_sampler_that_misses_the_domain_is_named():
 def test_shapes_that_are_none_are_refused(make, text):
     with pytest.raises(sl.InputError, match=text):
         make()
+
+
+def wave(x):
+    return jnp.sin(2 * x[0]) * jnp.exp(x[1] / 2)
+
+
+def equation(u, x):
+    return sl.laplacian(u)(x) - sl.laplacian(wave)(x)
+
+
+def value(u, x):
+    return u(x) - wave(x)
+
+
+def flux(u, x, normal):
+    return (sl.gradient(u)(x) - sl.gradient(wave)(x)) @ normal
+
+
+def robin(u, x, normal):
+    return value(u, x) + flux(u, x, normal)
+
+
+PLATE = sl.Difference(sl.Box([-1, -1], [1, 1]), sl.Ball([0, 0], 0.4))
+POISSON = {
+    "disk": (sl.Ball([0, 0], 1), [sl.boundary(value, weight=10.0)]),
+    "L": (sl.Polygon(L), [sl.boundary(value, weight=10.0)]),
+    "insulated hole": (PLATE, [sl.Condition(value, PLATE.parts[0], weight=10.0), sl.Condition(flux, PLATE.parts[1])]),
+    "normals on all parts": (PLATE, [sl.boundary(robin, weight=10.0)]),
+    "one side insulated": (
+        sl.Polygon(KITE),
+        [
+            *(sl.Condition(value, sl.Polygon(KITE).side(i), weight=10.0) for i in range(3)),
+            sl.Condition(flux, sl.Polygon(KITE).side(3)),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", POISSON)
+def test_an_equation_is_solved_there(name):
+    domain, conditions = POISSON[name]
+    problem = sl.Problem(name, domain, [sl.interior(equation), *conditions], solution=wave)
+    run = sl.train(problem, problem.network(12, 1), sl.natural_gradient(), points=120, steps=40, progress=False)
+    # Five seeds end between 5e-4 and 5e-3.
+    assert run.history.relative_error[-1] < 0.03
+
+
+@pytest.mark.parametrize("name", ["comb", "ring", "stadium"])
+def test_pictures_leave_a_gap_outside(name):
+    case = CASES[name]
+    problem = sl.Problem(name, case.domain, [sl.interior(equation), sl.boundary(value)], solution=wave)
+    run = sl.train(problem, problem.network(4, 1), sl.natural_gradient(), points=20, steps=1, progress=False)
+    box = np.prod(np.subtract(case.domain.upper, case.domain.lower))
+    for ax in (sl.plot_solution(run), sl.plot_error(run)):
+        drawn = ax.collections[0].get_array()
+        assert 1 - np.ma.getmaskarray(drawn).mean() == pytest.approx(case.area / box, abs=0.03)
