@@ -56,8 +56,11 @@ class Combination:
     @property
     def surfaces(self) -> list[tuple[Region, bool]]:
         """The boundaries of a and of b, and whether each is of b."""
-        operands = ((self.a, False), (self.b, True))
-        return [(surface, of_b) for operand, of_b in operands for surface in getattr(operand, "parts", (operand.boundary,))]
+        found = []
+        for operand, of_b in ((self.a, False), (self.b, True)):
+            pieces = operand.parts if isinstance(operand, Combination) else (operand.boundary,)
+            found += [(piece, of_b) for piece in pieces]
+        return found
 
     @cached_property
     def _overlap(self) -> float:

@@ -464,10 +464,7 @@ POISSON = {
     "normals on all parts": (PLATE, [sl.boundary(robin, weight=10.0)]),
     "one side insulated": (
         sl.Polygon(KITE),
-        [
-            *(sl.Condition(value, sl.Polygon(KITE).side(i), weight=10.0) for i in range(3)),
-            sl.Condition(flux, sl.Polygon(KITE).side(3)),
-        ],
+        [sl.Condition(flux if i == 3 else value, sl.Polygon(KITE).side(i), weight=10.0) for i in range(4)],
     ),
 }
 
@@ -477,7 +474,7 @@ def test_an_equation_is_solved_there(name):
     domain, conditions = POISSON[name]
     problem = sl.Problem(name, domain, [sl.interior(equation), *conditions], solution=wave)
     run = sl.train(problem, problem.network(12, 1), sl.natural_gradient(), points=120, steps=40, progress=False)
-    # Five seeds end between 5e-4 and 5e-3.
+    # Six seeds of each end between 4e-4 and 8e-3.
     assert run.history.relative_error[-1] < 0.03
 
 
