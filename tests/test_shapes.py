@@ -457,14 +457,15 @@ def robin(u, x, normal):
 
 
 PLATE = sl.Difference(sl.Box([-1, -1], [1, 1]), sl.Ball([0, 0], 0.4))
+PENTAGON = sl.Polygon([[0, 0], [1, 0], [1.5, 1], [0.5, 1.5], [-0.5, 1]])
 POISSON = {
     "disk": (sl.Ball([0, 0], 1), [sl.boundary(value, weight=10.0)]),
     "L": (sl.Polygon(L), [sl.boundary(value, weight=10.0)]),
     "insulated hole": (PLATE, [sl.Condition(value, PLATE.parts[0], weight=10.0), sl.Condition(flux, PLATE.parts[1])]),
     "normals on all parts": (PLATE, [sl.boundary(robin, weight=10.0)]),
     "one side insulated": (
-        sl.Polygon(KITE),
-        [sl.Condition(flux if i == 3 else value, sl.Polygon(KITE).side(i), weight=10.0) for i in range(4)],
+        PENTAGON,
+        [*(sl.Condition(value, PENTAGON.side(i), weight=10.0) for i in range(4)), sl.Condition(flux, PENTAGON.side(4))],
     ),
 }
 
@@ -473,8 +474,8 @@ POISSON = {
 def test_an_equation_is_solved_there(name):
     domain, conditions = POISSON[name]
     problem = sl.Problem(name, domain, [sl.interior(equation), *conditions], solution=wave)
-    run = sl.train(problem, problem.network(12, 1), sl.natural_gradient(), points=120, steps=40, progress=False)
-    # Six seeds of each end between 4e-4 and 8e-3.
+    run = sl.train(problem, problem.network(12, 1), sl.natural_gradient(), points=120, steps=100, progress=False)
+    # Twelve seeds of each end below 1e-2.
     assert run.history.relative_error[-1] < 0.03
 
 
