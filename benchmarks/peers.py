@@ -18,7 +18,7 @@ def run_peer(name: str, problem, network, points, seed: int, seconds: float, tol
     import randngd
 
     trainer = sl.Trainer(problem, network, sl.adam(), points=points, seed=seed)
-    least_squares, theta, error = trainer.least_squares, trainer.theta, trainer.relative_error
+    least_squares, theta, error = trainer.least_squares, trainer.theta, lambda theta: trainer.errors(theta)[0]
     terms = [(_unscaled(network, row, len(x)), x, 1 / len(x)) for row, x in least_squares.scaled_rows(trainer.points)]
     damping = randngd.LevenbergMarquardt()
     if name == "randngd full":

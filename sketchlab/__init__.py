@@ -17,7 +17,7 @@ from sketchlab.gramian import Gramian, Spectrum, full_spectrum, kernel_spectrum
 from sketchlab.history import STOP_REASONS, History, Run, TrainingWarning
 from sketchlab.jacobians import Jacobian, RowBlocks, from_matrix
 from sketchlab.laws import Decay, fit_decay
-from sketchlab.marching import Slabs, march
+from sketchlab.marching import march
 from sketchlab.memory import memory_at_hand
 from sketchlab.networks import ACTIVATIONS, MLP, NETWORKS
 from sketchlab.optimality import NearOptimality, halko_bounds, near_optimality
@@ -34,34 +34,41 @@ from sketchlab.optimizers import (
 )
 from sketchlab.problems import Condition, Problem, boundary, face, interior
 from sketchlab.random_matrices import SKETCHES
+from sketchlab.recipes import Recipe
 from sketchlab.resampling import RESAMPLINGS, Resampling, redraw, residual_adaptive
 from sketchlab.residuals import LeastSquares
+from sketchlab.resuming import resume
 from sketchlab.routes import ROUTES, sketched_spectrum
+from sketchlab.scaled import Scaled
 from sketchlab.searches import SEARCHES, Move, Search, damping_path, step_grid
-from sketchlab.setup import Setup
+from sketchlab.setup import ScaleWarning, Setup
 from sketchlab.shapes import Ball, Polygon
 from sketchlab.sketch import NestedSketch, co_range_finder, nested_sketch, range_finder, rayleigh_ritz
+from sketchlab.slabs import Slabs
+from sketchlab.solving import solve
 from sketchlab.spectra import Survey, condition_spectra, jacobian, spectrum, spectrum_bytes, survey
 from sketchlab.storage import load, save
 from sketchlab.tangents import tangent_functions
 from sketchlab.trainer import Trainer
-from sketchlab.training import resume, train, train_seeds
+from sketchlab.training import train, train_seeds
 from sketchlab.validation import InputError
+from sketchlab.verification import Verification, verify
 from sketchlab.wrappers import Fourier, Hard, Periodic, WithConstants, from_pytree
 
 __version__ = "0.1.0"
 
-_PLOTS = (
-    "plot_convergence",
-    "plot_decay_bound",
-    "plot_eigenfunctions",
-    "plot_error",
-    "plot_memory",
-    "plot_near_optimality",
-    "plot_shares",
-    "plot_solution",
-    "plot_spectrum",
-    "plot_spectrum_history",
+#: Plots, and the module that each is loaded from when it is first used.
+_PLOTS = dict.fromkeys(("plot_eigenfunctions", "plot_error", "plot_solution"), "field_plots") | dict.fromkeys(
+    (
+        "plot_convergence",
+        "plot_decay_bound",
+        "plot_memory",
+        "plot_near_optimality",
+        "plot_shares",
+        "plot_spectrum",
+        "plot_spectrum_history",
+    ),
+    "plots",
 )
 
 #: The plots, and all that is imported above but modules.
@@ -76,5 +83,5 @@ def __getattr__(name):
     if name in ("exercises", "explore"):
         return importlib.import_module(f"sketchlab.{name}")
     if name in _PLOTS:
-        return getattr(importlib.import_module("sketchlab.plots"), name)
+        return getattr(importlib.import_module(f"sketchlab.{_PLOTS[name]}"), name)
     raise AttributeError(f"module 'sketchlab' has no attribute {name!r}")

@@ -24,11 +24,12 @@ from sketchlab.decompositions import RANK
 from sketchlab.doctor import examine
 from sketchlab.files import replacing
 from sketchlab.lab import open_lab, serve_app
+from sketchlab.marching import slab_of
 from sketchlab.optimizers import PRESETS
 from sketchlab.reading import make_optimizer, read_optimizer
 from sketchlab.sketch import OVERSAMPLING
 from sketchlab.storage import check_path
-from sketchlab.wrappers import USUAL_NETWORKS, usual_network
+from sketchlab.usual import USUAL_NETWORKS, usual_network
 
 #: Options that choose a network, and those that a run which goes on takes.
 NETWORK, LOOP = ("network", "width", "depth", "activation"), ("steps", "seconds", "tolerance", "every")
@@ -102,7 +103,8 @@ def _parser():
     training.add_argument("--resume", metavar="RUN.npz", help="go on with this run, and write it to the same file")
     training.add_argument("--optimizer", help=f"{', '.join(sl.OPTIMIZERS)} (default sngd), or as 'sngd(rank=80, momentum=0.5)'")
     training.add_argument("--preset", help=f"of sngd: one of {', '.join(PRESETS)} (default best)")
-    training.add_argument("--steps", type=int, help="steps at most, in all (default 100)")
+    training.add_argument("--steps", type=int, help="steps at most, in all, or in each slab")
+    training.add_argument("--slabs", type=_literal, help="parts of the time interval, one after the other, or auto")
     training.add_argument("--seconds", type=float, help="stop after so many seconds of steps")
     training.add_argument("--tolerance", type=float, help="stop at this relative L2 error")
     training.add_argument("--resample", metavar="STEPS", type=int, help="draw new points every so many steps")
@@ -127,12 +129,12 @@ def _parser():
 def _add_model(parser):
     """Add what says which problem, network, points and numbers are meant."""
     parser.add_argument("problem", nargs="?", default=None, help=f"one of {', '.join(sl.PROBLEMS)}")
-    parser.add_argument("--network", help=f"one of {', '.join(USUAL_NETWORKS)} (default mlp)")
-    parser.add_argument("--width", type=int, help="units in a hidden layer (default 32)")
-    parser.add_argument("--depth", type=int, help="hidden layers (default 2)")
-    parser.add_argument("--activation", help=f"one of {', '.join(sl.ACTIVATIONS)} (default tanh)")
-    parser.add_argument("--rank", type=_literal, help=f"rank of the sketch (default {RANK} or what fits), or auto to train with")
-    parser.add_argument("--points", type=int, help="collocation points (default 1000)")
+    parser.add_argument("--network", help=f"one of {', '.join(USUAL_NETWORKS)} (default usual: what the problem asks for)")
+    parser.add_argument("--width", type=int, help="units in a hidden layer (default: the recipe's)")
+    parser.add_argument("--depth", type=int, help="hidden layers (default: the recipe's)")
+    parser.add_argument("--activation", help=f"one of {', '.join(sl.ACTIVATIONS)} (default: the recipe's)")
+    parser.add_argument("--rank", type=_literal, help="rank of the sketch (default: the recipe's), or auto to train with")
+    parser.add_argument("--points", type=int, help="collocation points (default: the recipe's)")
     parser.add_argument("--sampler", help=f"one of {', '.join(sl.SAMPLERS)} (default uniform)")
     parser.add_argument("--seed", type=int, help="random seed (default 0)")
     parser.add_argument("--dtype", help="float64 (default) or float32")
@@ -208,7 +210,7 @@ def _make_problem(options, file):
 
 def _make_network(options, problem):
     given = _take(options, NETWORK)
-    return usual_network(problem, given.pop("network", "mlp"), **given)
+    return usual_network(problem, given.pop("network", "usual"), **given) if given else None
 
 
 def _start(options):
@@ -256,16 +258,17 @@ def _old_run(options):
 
 def _new_run(options):
     problem = _make_problem(options, None)
-    network, start = _make_network(options, problem), _start(options)
-    name, shortcuts = options.pop("optimizer", "sngd"), _take(options, ("rank", "preset"))
+    slabs = options.get("slabs", problem.recipe.slabs)
+    network, start = _make_network(options, problem if slabs == 1 else slab_of(problem)), _start(options)
+    name, shortcuts = options.pop("optimizer", None), _take(options, ("rank", "preset"))
     # With a shortcut it has to be a bare name: a text has its own rank and preset.
-    optimizer = make_optimizer(name, **shortcuts) if shortcuts else read_optimizer(name)
+    optimizer = make_optimizer(name or "sngd", **shortcuts) if shortcuts else name and read_optimizer(name)
     draw = sl.RESAMPLINGS[options.get("resampling", "redraw")]
     if "resample" in options:
         options["resampling"] = draw(options.pop("resample"))
     elif "resampling" in options:
         raise sl.InputError(f"--resampling {options['resampling']} says how to draw points: say how often too, --resample STEPS.")
-    return sl.train(problem, network, optimizer, checkpoint=options.pop("out", None), **start, **options)
+    return sl.solve(problem, network, optimizer, checkpoint=options.pop("out", None), **start, **options)
 
 
 def _spectrum(options):
@@ -273,7 +276,7 @@ def _spectrum(options):
     _set_up_jax(options.pop("device"))
     problem, start, theta = _make_problem(options, file), _start(options), None
     if file is None:
-        network = _make_network(options, problem)
+        network = _make_network(options, problem) or problem.network()
     else:
         _refuse(_take(options, NETWORK), "theta")
         run = sl.load(file, problem)
@@ -283,8 +286,9 @@ def _spectrum(options):
         check_path(out)
         if Path(out).suffix.lower() not in FIGURES:
             raise sl.InputError(f"--out {out!r} is no kind of figure: end it with one of {', '.join(FIGURES)}.")
+    start = {"points": problem.recipe.points} | start
     setup = sl.Setup(problem, network, **start)
-    choices = {"rank": min(RANK, max(setup.largest_rank - OVERSAMPLING, 1))} | options
+    choices = {"rank": min(problem.recipe.rank or RANK, max(setup.largest_rank - OVERSAMPLING, 1))} | options
     rank = choices["rank"]
     # First what memory may refuse.
     full = sl.spectrum(problem, network, theta, **start) if compare else None

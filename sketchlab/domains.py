@@ -21,6 +21,9 @@ from sketchlab.validation import Catalogue, InputError, check_array, check_integ
 
 Sampler = Callable[[int, int, int], np.ndarray]
 
+#: Lengths that count as about 1.
+UNIT_SIZED = (0.25, 4.0)
+
 
 @runtime_checkable
 class Region(Protocol):
@@ -84,6 +87,13 @@ class Domain(Region, Protocol):
 def carried(region: Region) -> int:
     """Return how many numbers come with each point of a region; 0 where it does not say."""
     return getattr(region, "carries", 0)
+
+
+def unit_sized(domain: Domain) -> bool:
+    """Tell whether a domain is about as large as 1, and near the origin: what networks and weights are made for."""
+    lower, upper = np.asarray(domain.lower), np.asarray(domain.upper)
+    small, large = UNIT_SIZED
+    return bool(np.all(upper - lower >= small) and np.all(upper - lower <= large) and max(-lower.min(), upper.max()) <= large)
 
 
 class Place(StrEnum):

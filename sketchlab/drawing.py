@@ -1,10 +1,13 @@
 """What still and live figures share: colours, and the values of functions on a slice of the domain."""
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.problems import Problem
+from sketchlab.problems import SUBSCRIPTS, Problem
+from sketchlab.validation import InputError, check_instance, check_integer, check_real
 
 #: Safe for colour-blind readers.
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#777777"
@@ -14,14 +17,33 @@ COLOURS = (BLUE, ORANGE, GREEN, PINK, "#E69F00", "#56B4E9")
 RESOLUTION = 80
 
 
-def slice_points(problem: Problem, resolution: int = RESOLUTION) -> tuple[np.ndarray, tuple[int, ...]]:
-    """Lay a grid over the first two axes of the box around the domain, all others at its middle: (n, d) and the grid's shape."""
-    box, varied = problem.domain, min(problem.dim, 2)
-    n = resolution if varied == 2 else 4 * resolution
-    ticks = [np.linspace(box.lower[axis], box.upper[axis], n) for axis in range(varied)]
-    plane = np.stack(np.meshgrid(*ticks, indexing="ij"), axis=-1).reshape(-1, varied)
-    middle = (np.add(box.lower, box.upper) / 2)[varied:]
-    return np.concatenate([plane, np.tile(middle, (len(plane), 1))], axis=1), (n,) * varied
+def slice_points(
+    problem: Problem, resolution: int = RESOLUTION, at: Mapping[str, float] | None = None
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Lay a grid over the first two axes of the box around the domain, all others at its middle: (n, d) and the grid's shape.
+
+    `at` fixes axes by name: the grid lies over the first two of the others.
+    """
+    box, at = problem.domain, {} if at is None else check_instance("at", at, Mapping, 'numbers by axis, as {"t": 0.5}')
+    place = np.add(box.lower, box.upper) / 2
+    for name, value in at.items():
+        if name not in problem.axes:
+            raise InputError(f"at = {dict(at)} names no axis of {problem.name!r}: its axes are {', '.join(problem.axes)}.")
+        axis = problem.axes.index(name)
+        place[axis] = check_real(f"at[{name!r}]", value, box.lower[axis], box.upper[axis])
+    free = free_axes(problem, at)
+    if not free:
+        raise InputError(f"at = {dict(at)} fixes all axes of {problem.name!r}: leave one out.")
+    n = resolution if len(free) == 2 else 4 * resolution
+    ticks = [np.linspace(box.lower[axis], box.upper[axis], n) for axis in free]
+    points = np.tile(place, (n ** len(free), 1))
+    points[:, free] = np.stack(np.meshgrid(*ticks, indexing="ij"), axis=-1).reshape(-1, len(free))
+    return points, (n,) * len(free)
+
+
+def free_axes(problem: Problem, at: Mapping[str, float] | None = None) -> list[int]:
+    """Return the axes over which `slice_points` lays its grid."""
+    return [axis for axis, name in enumerate(problem.axes) if name not in (at or {})][:2]
 
 
 def masked(problem: Problem, x: np.ndarray, values) -> np.ndarray:
@@ -29,10 +51,10 @@ def masked(problem: Problem, x: np.ndarray, values) -> np.ndarray:
     return np.where(problem.domain.contains(x), values, np.nan)
 
 
-def exact_values(problem: Problem, x: np.ndarray) -> np.ndarray:
-    """Evaluate the known solution at points (n, d): (n,), the first entry of a vector."""
+def exact_values(problem: Problem, x: np.ndarray, output: int = 0) -> np.ndarray:
+    """Evaluate the known solution at points (n, d): (n,), one entry of a vector."""
     assert problem.solution is not None
-    return first_output(jax.vmap(problem.solution)(jnp.asarray(x)))
+    return one_output(jax.vmap(problem.solution)(jnp.asarray(x)), output)
 
 
 def positive(values) -> np.ndarray:
@@ -41,7 +63,13 @@ def positive(values) -> np.ndarray:
     return np.where(values > 0, values, np.nan)
 
 
-def first_output(values) -> np.ndarray:
-    """Return the first function's values (n,) of (n,) or (n, outputs)."""
+def one_output(values, output: int = 0) -> np.ndarray:
+    """Return one function's values (n,) of (n,) or (n, outputs)."""
     values = np.asarray(values)
-    return values if values.ndim == 1 else values[:, 0]
+    return values if values.ndim == 1 else values[:, output]
+
+
+def name_of_output(problem, output):
+    """Return the name of an unknown function, by its number from 0."""
+    check_integer("output", output, 0, problem.outputs - 1)
+    return "u" if problem.outputs == 1 else f"u{output + 1}".translate(SUBSCRIPTS)

@@ -44,6 +44,7 @@ class Record(NamedTuple):
     step: int
     loss: float
     relative_error: float | None
+    output_errors: np.ndarray
     damping: float
     step_norm: float
     accepted: bool
@@ -53,9 +54,11 @@ class Record(NamedTuple):
     sketch_error: float
 
 
-#: Types of what has one number or truth value for each step; of eigenvalues there are several.
+#: Types of what has one number or truth value for each step; of eigenvalues and errors of outputs there are several.
 COLUMNS = {
-    name: bool if kind is bool else float for name, kind in Record.__annotations__.items() if name not in ("step", "eigenvalues")
+    name: bool if kind is bool else float
+    for name, kind in Record.__annotations__.items()
+    if name not in ("step", "eigenvalues", "output_errors")
 }
 
 
@@ -83,6 +86,8 @@ class History:
     sketch_error : (n,)
         Bound on the part of J that the sketch missed, in the units of a singular value (`co_range_finder`, with the columns that
         were spent on it as probes); 0 without a sketch.
+    output_errors : (n, outputs) or None
+        The relative error of each unknown function by itself.
     """
 
     loss: np.ndarray
@@ -95,6 +100,7 @@ class History:
     eigenvalues: np.ndarray
     rank: np.ndarray
     sketch_error: np.ndarray
+    output_errors: np.ndarray | None = None
 
     def __len__(self):
         return len(self.loss)
@@ -109,14 +115,17 @@ class History:
         eigenvalues = np.full((len(records), rank.max(initial=0)), np.nan)
         for row, record in zip(eigenvalues, records, strict=True):
             row[: len(record.eigenvalues)] = record.eigenvalues
-        if not has_solution:
-            columns["relative_error"] = None
-        return cls(**columns, eigenvalues=eigenvalues, rank=rank)
+        if has_solution:
+            outputs = np.array([record.output_errors for record in records], float).reshape(len(records), -1)
+        else:
+            outputs = columns["relative_error"] = None
+        return cls(**columns, output_errors=outputs, eigenvalues=eigenvalues, rank=rank)
 
     def records(self) -> list[Record]:
         """Turn the arrays back into records."""
         columns: dict[str, Any] = {name: column.tolist() for name in COLUMNS if (column := getattr(self, name)) is not None}
         columns = {"relative_error": [None] * len(self)} | columns
+        columns["output_errors"] = np.empty((len(self), 0)) if self.output_errors is None else self.output_errors
         return [
             Record(i + 1, eigenvalues=self.eigenvalues[i, :rank], **{name: column[i] for name, column in columns.items()})
             for i, rank in enumerate(self.rank)

@@ -10,7 +10,7 @@ the values that the last slab ended with travel with the points. So their steps 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,98 +18,34 @@ import numpy as np
 
 from sketchlab.domains import Box, BoxSurface, Region, Sampler, uniform
 from sketchlab.history import History, Run
-from sketchlab.networks import NETWORKS, apply, check_network, name_of
 from sketchlab.optimizers import Optimizer, sketched_natural_gradient
 from sketchlab.problems import Problem
 from sketchlab.residuals import LeastSquares
 from sketchlab.setup import Setup
+from sketchlab.slabs import Slabs
+from sketchlab.storage import check_path, save
 from sketchlab.trainer import Trainer
 from sketchlab.training import train
 from sketchlab.user_code import Ansatz
-from sketchlab.validation import InputError, check_instance, check_integer, check_real, checked_call
+from sketchlab.validation import InputError, check_instance, check_integer, checked_call
+
+#: With "auto", a slab is short enough when its solution and that of its first half differ by so much at most.
+AGREEMENT = 1e-3
+#: More slabs than this are not tried.
+MOST_SLABS = 1024
 
 
-@dataclass(frozen=True)
-class Slabs:
-    """One network after the other along the time axis: a network for the whole interval, each part with parameters of its own.
-
-    Parameters
-    ----------
-    network : network
-        That of one slab; it sees its time as a number that goes from 0 to 1.
-    start, length : float
-        Beginning of the first slab, and length of each.
-    count : int
-        Number of slabs. The first and the last go on beyond the interval.
-
-    Examples
-    --------
-    >>> slabs = sl.Slabs(sl.MLP(dim=2, width=8), start=0.0, length=0.25, count=4)
-    >>> slabs.size == 4 * sl.MLP(dim=2, width=8).size
-    True
-    """
-
-    network: Any
-    start: float
-    length: float
-    count: int
-
-    def __post_init__(self):
-        check_network(self.network)
-        object.__setattr__(self, "start", check_real("start", self.start, -np.inf, np.inf))
-        object.__setattr__(self, "length", check_real("length", self.length, 0, np.inf, open_low=True, open_high=True))
-        object.__setattr__(self, "count", check_integer("count", self.count, 1))
-
-    dim = property(lambda self: self.network.dim)
-    outputs = property(lambda self: self.network.outputs)
-    size = property(lambda self: self.count * self.network.size)
-
-    @property
-    def settings(self) -> dict | None:
-        """Numbers, and the network's settings; None where the network has none."""
-        inner = getattr(self.network, "settings", None)
-        own = {"name": name_of(self), "start": self.start, "length": self.length, "count": self.count}
-        return None if inner is None else own | {"network": inner}
-
-    def init(self, *, key, dtype=None) -> jax.Array:
-        """Draw `theta` (P,), each slab's part by itself."""
-        return self.joined([self.network.init(key=one, dtype=dtype) for one in jax.random.split(key, self.count)])
-
-    def joined(self, thetas) -> jax.Array:
-        """Join the parameters of all slabs, (P / count,) each, to `theta` (P,)."""
-        stacked = jax.vmap(self.network.unflatten)(jnp.stack([jnp.asarray(theta) for theta in thetas]))
-        return jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(stacked)])
-
-    def unflatten(self, theta: jax.Array):
-        """Cut `theta` (P,) into the parameters of the network, with an axis of slabs in front."""
-        one = jax.eval_shape(self.network.unflatten, jax.ShapeDtypeStruct((self.network.size,), theta.dtype))
-        leaves, structure = jax.tree.flatten(one)
-        pieces = jnp.split(theta, np.cumsum([self.count * leaf.size for leaf in leaves])[:-1])
-        return structure.unflatten(piece.reshape(self.count, *leaf.shape) for piece, leaf in zip(pieces, leaves, strict=True))
-
-    apply = apply
-
-    def evaluate(self, parameters, x: jax.Array) -> jax.Array:
-        """Evaluate u at one point with the network of its slab."""
-        slabs = (x[-1] - self.start) / self.length
-        slab = jnp.clip(slabs, 0, self.count - 1).astype(int)
-        time = slabs - slab.astype(x.dtype)
-        return self.network.evaluate(jax.tree.map(lambda leaf: leaf[slab], parameters), x.at[-1].set(time))
-
-
-NETWORKS["slabs"] = Slabs
-
-
-@checked_call(train, Trainer, Setup, but="checkpoint")
+@checked_call(train, Trainer, Setup)
 def march(
     problem: Problem,
-    network,
+    network=None,
     optimizer: Optimizer | None = None,
     *,
-    slabs: int,
+    slabs: int | str,
     seed: int = 0,
     boundary_weight: float | str | None = "balance",
     after: Run | None = None,
+    checkpoint=None,
     **options,
 ) -> Run:
     """Train slab by slab along the time axis, the last coordinate.
@@ -122,18 +58,22 @@ def march(
     ----------
     problem : Problem
         On a `Box`, with its conditions inside and on faces: none on the upper face of the time axis.
-    network : network
-        That of one slab; it sees the time as a number that goes from 0 to 1 in each.
+    network : network, optional
+        That of one slab; it sees the time as a number that goes from 0 to 1 in each. By default the usual one of the problem.
     optimizer : Optimizer, optional
         `sketched_natural_gradient()` by default.
-    slabs : int
-        Number of slabs of equal length.
+    slabs : int or "auto"
+        Number of slabs of equal length. With "auto" it is doubled, from 1, until the first slab and the first of half the length,
+        each trained from the beginning, differ by `AGREEMENT` at most on the shorter: a network that forgets the initial value
+        does not agree with one that has less time to do so. ``settings["slabs_tried"]`` has each number and its difference.
     seed : int
         Of the first slab; each has the next one.
     boundary_weight
         As in `train`; chosen in the first slab, and kept.
     after : Run, optional
         What was reached when it was interrupted, as `march` returned it or `load` brings it back: go on with the next slab.
+    checkpoint : path, optional
+        File to `save` the march in after each slab, and when it ends: `resume` continues it.
     **options
         As in `train`, for each slab: steps, seconds, tolerance, points …; a callback that stops ends the march.
 
@@ -146,7 +86,8 @@ def march(
     Raises
     ------
     InputError
-        For a problem that cannot be cut into slabs, and whatever `train` refuses.
+        For a problem that cannot be cut into slabs, and whatever `train` refuses; where no number of slabs up to `MOST_SLABS`
+        makes two of them agree.
 
     Examples
     --------
@@ -156,26 +97,85 @@ def march(
     (10, 2)
     """
     check_instance("problem", problem, Problem, "one on a box, with time as its last axis")
-    optimizer, seed = optimizer or sketched_natural_gradient(), check_integer("seed", seed, 0, 2**32 - 1)
-    cut = _Cut(problem, network, check_integer("slabs", slabs, 1))
-    thetas, records, finished = cut.solved(after)
-    reason, settings = "steps", {} if after is None else after.settings
-    for number in range(len(thetas), cut.whole.count):
-        part = cut.slab(number, *thetas[-1:])
-        if number:
-            part, boundary_weight = part.reweighted(settings["weights"]), None
-            options["theta"] = thetas[-1]
-        run = train(part, network, optimizer, seed=(seed + number) % 2**32, boundary_weight=boundary_weight, **options)
-        reason, settings = run.stop_reason, run.settings
-        thetas.append(jnp.asarray(run.theta))
-        records += _after(records, run.history.records())
-        if reason in ("interrupted", "callback", "non-finite"):
+    if checkpoint is not None:
+        check_path(checkpoint)
+    optimizer = optimizer or sketched_natural_gradient()
+    kept = {"seed": check_integer("seed", seed, 0, 2**32 - 1), "boundary_weight": boundary_weight}
+    tried, solved = {}, []
+    if slabs == "auto":
+        cut, solved, tried = _agreeing(problem, network, optimizer, kept | options)
+    else:
+        cut = _Cut(problem, network, check_integer("slabs", slabs, 1))
+    reached = cut.reached(after) if after is not None else NOTHING
+
+    def run(reason):
+        return cut.run(reached, reason, optimizer, {"march": kept | {"slabs": cut.whole.count}} | tried)
+
+    reason = "steps"
+    for number in range(len(reached.finished), cut.whole.count):
+        try:
+            slab = solved.pop() if solved else cut.train(number, reached, optimizer, kept | options)
+        except Exception as error:
+            error.run = run("error")  # pyright: ignore[reportAttributeAccessIssue]
+            raise
+        reason = slab.stop_reason
+        whole = reason not in ("interrupted", "callback", "non-finite")
+        reached = reached.with_slab(slab, cut.points(number, slab), whole)
+        if checkpoint is not None:
+            save(run(reason), checkpoint)
+        if not whole:
             break
-        finished.append(len(run.history))
-    theta = cut.whole.joined(thetas + thetas[-1:] * (cut.whole.count - len(thetas)))
-    history = History.from_records(records, has_solution=problem.solution is not None)
-    settings = settings | {"slab_steps": finished, "residuals": cut.least_squares.digest}
-    return Run(problem, cut.whole, np.asarray(theta), history, reason, settings, optimizer)
+    return run(reason)
+
+
+def _agreeing(problem, network, optimizer, options):
+    """Double the number of slabs until the first one agrees with its first half; return the finer cut, and what it has solved."""
+    differences, coarse = {}, None
+    count = 1
+    while count <= MOST_SLABS:
+        cut = _Cut(problem, network, count)
+        slab = cut.train(0, NOTHING, optimizer, options)
+        if coarse is not None:
+            x = cut.slab(0).domain.sample(1000, seed=0, sampler=uniform)
+            short = np.asarray(slab.solution(x))
+            x[:, -1] /= 2
+            differences[count // 2] = float(np.linalg.norm(np.asarray(coarse.solution(x)) - short) / np.linalg.norm(short))
+            if differences[count // 2] <= AGREEMENT:
+                return cut, [slab], {"slabs_tried": differences}
+        if slab.stop_reason in ("interrupted", "callback"):
+            return cut, [slab], {"slabs_tried": differences}
+        coarse, count = slab, 2 * count
+    raise InputError(
+        f"the first of {MOST_SLABS} slabs and its first half still differ by {differences[MOST_SLABS // 2]:.1e}: take more steps "
+        "or points in each slab, another network, or give the number, slabs=…."
+    )
+
+
+class _Reached(NamedTuple):
+    """How far a march has come: what each slab has left, and the settings of the last."""
+
+    thetas: list
+    #: Steps of the slabs that are finished.
+    finished: list
+    records: list
+    #: Of each slab, in the problem's own time.
+    points: list
+    settings: dict
+
+    def with_slab(self, slab, points, whole):
+        """Add the run of one more slab."""
+        records = self.records + _after(self.records, slab.history.records())
+        finished = self.finished + ([len(slab.history)] if whole else [])
+        return _Reached([*self.thetas, jnp.asarray(slab.theta)], finished, records, [*self.points, points], slab.settings)
+
+
+NOTHING = _Reached([], [], [], [], {})
+
+
+def slab_of(problem: Problem) -> Problem:
+    """Return a problem as the network of a slab sees it: with a time from 0 to 1."""
+    box = check_instance("domain", problem.domain, Box, "a box, along whose last axis march goes")
+    return replace(problem, domain=Box([*box.lower[:-1], 0.0], [*box.upper[:-1], 1.0]))
 
 
 def _after(records, later):
@@ -201,6 +201,9 @@ class _Cut:
         if first not in problem.regions:
             raise InputError(f"{problem.name!r} has no condition where the time begins, on the {first.name}.")
         self.problem = problem
+        if network is None:
+            # In a slab, time goes from 0 to 1.
+            network = slab_of(problem).network()
         self.whole: Any = Slabs(network, box.lower[-1], float(box.lengths[-1]) / count, count)
         # Says what is wrong with a residual before anything is trained, and how many numbers it returns.
         self.least_squares = LeastSquares(problem, self.whole)
@@ -208,32 +211,63 @@ class _Cut:
         self.begins = {i: numbers[i] for i, region in enumerate(problem.regions) if region == first}
         self.ended = {i: jax.jit(partial(self._ended, problem.conditions[i])) for i in self.begins}
 
-    def solved(self, after):
-        """Return parameters, records and numbers of steps of the slabs that a run has solved."""
-        if after is None:
-            return [], [], []
-        check_instance("after", after, Run, "what sl.march returned")
-        if after.network != self.whole or "slab_steps" not in after.settings:
+    def reached(self, run):
+        """Return how far a run over slabs has come; a slab that it has not finished begins anew."""
+        check_instance("after", run, Run, "what sl.march returned")
+        if run.network != self.whole or "slab_steps" not in run.settings:
             raise InputError(f"the run is not one of {self.whole.count} slabs of this network: give what sl.march returned.")
-        finished = list(after.settings["slab_steps"])
-        parameters = self.whole.unflatten(jnp.asarray(after.theta))
+        finished = list(run.settings["slab_steps"])
+        parameters = self.whole.unflatten(jnp.asarray(run.theta))
         thetas = [
             jnp.concatenate([leaf[number].ravel() for leaf in jax.tree.leaves(parameters)]) for number in range(len(finished))
         ]
-        return thetas, after.history.records()[: sum(finished)], finished
+        reached = self.whole.start + len(finished) * self.whole.length
+        points = tuple(x[x[:, -1] <= reached] for x in run.points or ())
+        return _Reached(thetas, finished, run.history.records()[: sum(finished)], [points], run.settings)
+
+    def points(self, number, slab):
+        """Return the points of a slab in the problem's own time; those at its beginning only of the first."""
+        found = []
+        for i, x in enumerate(slab.points):
+            x = x[:0] if number and i in self.begins else x
+            # Behind the coordinates come the beginning of the slab, and its length.
+            start, length = x[:, self.problem.dim], x[:, self.problem.dim + 1]
+            x = x[:, : self.problem.dim].copy()
+            x[:, -1] = start + length * x[:, -1]
+            found.append(x)
+        return tuple(found)
+
+    def train(self, number, reached, optimizer, options):
+        """Train the network of one slab from where the one before ended."""
+        slab, options = self.slab(number, *reached.thetas[-1:]), options | {"seed": (options["seed"] + number) % 2**32}
+        if number:
+            # Weights are chosen once.
+            slab = slab.reweighted(reached.settings["weights"])
+            options |= {"boundary_weight": "own", "theta": reached.thetas[-1]}
+        return train(slab, self.whole.network, optimizer, **options)
+
+    def run(self, reached, reason, optimizer, settings) -> Run:
+        """Return what was reached as a run over the whole interval."""
+        thetas, count, kept = reached.thetas, self.whole.count, reached.settings
+        problem = self.problem.reweighted(kept["weights"]) if kept else self.problem
+        history = History.from_records(reached.records, has_solution=problem.solution is not None)
+        settings = kept | {"slab_steps": reached.finished, "residuals": self.least_squares.digest} | settings
+        theta = self.whole.joined(thetas + thetas[-1:] * (count - len(thetas)))
+        points = tuple(np.concatenate(one) for one in zip(*reached.points, strict=True))
+        return Run(problem, self.whole, np.asarray(theta), history, reason, settings, optimizer, points=points)
 
     def slab(self, number, former=None) -> Problem:
         """Return the problem of a slab, its time going from 0 to 1; `former` are the parameters of the slab before."""
         problem, length = self.problem, self.whole.length
         start = self.whole.start + number * length
-        box = Box([*problem.domain.lower[:-1], 0.0], [*problem.domain.upper[:-1], 1.0])
-        conditions = []
+        box, conditions = slab_of(problem).domain, []
         for i, condition in enumerate(problem.conditions):
             region, ended = condition.on(box), None
             if i in self.begins:
                 ended = partial(self.ended[i], former, start - length) if number else partial(_nothing, self.begins[i])
-            residual = partial(_residual, condition, region, length)
-            conditions.append(replace(condition, residual=residual, region=_Slab(region, start, ended, self.begins.get(i, 0))))
+            residual = partial(_residual, condition, region)
+            slab = _Slab(region, start, length, ended, self.begins.get(i, 0))
+            conditions.append(replace(condition, residual=residual, region=slab))
         solution = None if problem.solution is None else partial(_later, problem.solution, start, length)
         return replace(problem, name=f"{problem.name} ({number + 1})", domain=box, conditions=conditions, solution=solution)
 
@@ -260,10 +294,11 @@ class _InSlab:
 
 @dataclass(frozen=True)
 class _Slab:
-    """A region of a slab: with each point come the beginning of the slab and, on its first face, what the last one ended with."""
+    """A region of a slab: with each point come its beginning, its length and, on its first face, what the last one ended with."""
 
     region: Region
     start: float
+    length: float
     ended: Callable[..., Any] | None
     numbers: int
 
@@ -272,13 +307,13 @@ class _Slab:
     codimension = property(lambda self: self.region.codimension)
     measure = property(lambda self: self.region.measure)
     capacity = property(lambda self: self.region.capacity)
-    carries = property(lambda self: 1 + self.numbers)
+    carries = property(lambda self: 2 + self.numbers)
 
     def sample(self, n: int, *, seed: int, sampler: Sampler = uniform) -> np.ndarray:
         """Draw at most `n` points, and append what comes with them."""
         x = self.region.sample(n, seed=seed, sampler=sampler)
         ended = np.empty((len(x), 0)) if self.ended is None else np.asarray(self.ended(jnp.asarray(x)))
-        return np.concatenate([x, np.full((len(x), 1), self.start), ended], axis=1)
+        return np.concatenate([x, np.full((len(x), 2), (self.start, self.length)), ended], axis=1)
 
     def contains(self, x: np.ndarray) -> np.ndarray:
         """Tell which of the points (n, d) belong to the region: (n,) of bool."""
@@ -293,9 +328,9 @@ def _later(solution, start, length, x):
     return solution(x.at[-1].set(start + length * x[-1]))
 
 
-def _residual(condition, region, length, u, x, numbers):
+def _residual(condition, region, u, x, numbers):
     """Evaluate the residual of a condition at a point of a slab, less what the slab before ended with."""
-    start, ended = numbers[0], numbers[1:]
+    start, length, ended = numbers[0], numbers[1], numbers[2:]
     normal = [region.normal(x)] if condition.takes_normal else []
     found = condition.residual(_InSlab(u, start, length), x.at[-1].set(start + length * x[-1]), *normal)
     return found - ended.reshape(jnp.shape(found)) if ended.size else found

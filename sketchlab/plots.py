@@ -10,13 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from sketchlab.decay import DecayBound
-from sketchlab.drawing import BLUE, COLOURS, GREEN, GREY, ORANGE, PINK, exact_values, first_output, masked, positive, slice_points
+from sketchlab.drawing import COLOURS, GREEN, GREY, ORANGE, PINK, name_of_output, positive
 from sketchlab.gramian import Spectrum, noise_floors
 from sketchlab.history import Run
-from sketchlab.networks import MLP
 from sketchlab.optimality import NearOptimality
-from sketchlab.problems import Problem
-from sketchlab.tangents import tangent_functions
 from sketchlab.validation import InputError, check_array, check_instance, check_integer, check_real, checked_call
 
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
@@ -42,7 +39,7 @@ def plot_spectrum(
     damping : float, optional
         Marked by a horizontal line: directions well below it hardly move.
     """
-    ax = _axes(ax)
+    ax = new_axes(ax)
     labelled = spectrum if isinstance(spectrum, Mapping) else {"eigenvalues": spectrum}
     if rank is not None:
         check_integer("rank", rank, 1)
@@ -51,7 +48,7 @@ def plot_spectrum(
     for i, (label, one) in enumerate(labelled.items()):
         check_instance("spectrum", one, Spectrum, SPECTRUM)
         values = positive(one.eigenvalues)
-        ax.semilogy(np.arange(1, values.size + 1), values, label=label, **_style(i))
+        ax.semilogy(np.arange(1, values.size + 1), values, label=label, **style_of(i))
     # Of each type of number the floors of its largest spectrum: those of the others lie close by.
     for dtype in {one.dtype: None for one in labelled.values()}:
         largest = max((one for one in labelled.values() if one.dtype == dtype), key=lambda one: float(one.eigenvalues[0]))
@@ -81,7 +78,7 @@ def plot_spectrum_history(run: Run, *, ax: Axes | None = None) -> Axes:
     eigenvalues = positive(run.history.eigenvalues)
     if not eigenvalues.size:
         raise InputError(f"optimizer {run.settings.get('optimizer')!r} looks at no eigenvalues: train with engd, dual or sngd.")
-    ax = _axes(ax)
+    ax = new_axes(ax)
     steps, indices = (np.arange(n + 1) + 0.5 for n in eigenvalues.shape)
     image = ax.pcolormesh(steps, indices, np.log10(eigenvalues).T, cmap="viridis")
     ax.figure.colorbar(image, ax=ax, label="log₁₀ λᵢ")
@@ -101,7 +98,7 @@ def plot_shares(spectrum: Spectrum, *, ax: Axes | None = None) -> Axes:
     check_instance("spectrum", spectrum, Spectrum, SPECTRUM)
     if not spectrum.conditions:
         raise InputError("this spectrum was made from a matrix and knows no conditions: compute it with sl.spectrum.")
-    ax = _axes(ax)
+    ax = new_axes(ax)
     index, shares = np.arange(1, spectrum.rank + 1), spectrum.shares
     style = {"colors": COLOURS, "alpha": 0.8, "hatch": HATCHES, "edgecolor": "white", "linewidth": 0}
     ax.stackplot(index, *map(np.asarray, shares.values()), labels=list(shares), step="mid", **style)
@@ -116,52 +113,6 @@ def plot_shares(spectrum: Spectrum, *, ax: Axes | None = None) -> Axes:
 
 
 @checked_call()
-def plot_eigenfunctions(
-    problem: Problem,
-    network: MLP,
-    theta,
-    spectrum: Spectrum,
-    *,
-    indices: Sequence[int] = (1, 2, 3, 10, 30, 100),
-    axes: Sequence[Axes] | None = None,
-) -> list[Axes]:
-    """Draw eigenfunctions, what eigenvectors of G do to u, in a grid of small pictures: `tangent_functions` over the domain.
-
-    Parameters
-    ----------
-    problem, network, theta
-    spectrum : Spectrum
-        At theta.
-    indices : sequence of int
-        Which eigenvectors, from 1.
-    axes : sequence of Axes, optional
-        One for each index.
-    """
-    check_instance("spectrum", spectrum, Spectrum, SPECTRUM)
-    indices = np.atleast_1d(indices).tolist()
-    for index in indices:
-        check_integer("index", index, 1, spectrum.rank)
-    if not indices or not (axes is None or (isinstance(axes, Sequence | np.ndarray) and len(axes) == len(indices))):
-        raise InputError(f"indices = {indices}, axes = {axes!r}: give a list of one index or more, and a list of as many axes.")
-    x, shape = slice_points(problem)
-    vectors = spectrum.right[:, np.asarray(indices) - 1]
-    values = np.asarray(tangent_functions(problem, network, theta, vectors, x))
-    values = values if values.ndim == 2 else values[:, 0]
-    if axes is None:
-        columns = min(3, len(indices))
-        rows = -(-len(indices) // columns)
-        figure = plt.figure(layout="constrained", figsize=(3.2 * columns, 2.7 * rows))
-        axes = [figure.add_subplot(rows, columns, i + 1) for i in range(len(indices))]
-        figure.suptitle("Eigenfunctions of the Gramian")
-    for ax, index, value in zip(axes, indices, values.T, strict=True):
-        title, value = f"i = {index}, λ = {float(spectrum.eigenvalues[index - 1]):.0e}", masked(problem, x, value)
-        limit = max(float(np.nanmax(np.abs(value))), np.finfo(float).tiny)
-        colours = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
-        _draw(ax, problem, x, shape, value, name="∂u/∂θ · vᵢ", title=title, colour=BLUE, **colours)
-    return list(axes)
-
-
-@checked_call()
 def plot_near_optimality(result: NearOptimality, *, norm: str = "spectral", ax: Axes | None = None) -> Axes:
     """Draw the errors of sketches against the best possible and against the bounds, by power iterations.
 
@@ -172,7 +123,7 @@ def plot_near_optimality(result: NearOptimality, *, norm: str = "spectral", ax: 
     """
     check_instance("result", result, NearOptimality, "what sl.near_optimality returns")
     subscript = _chosen("norm", norm, {"spectral": "₂", "frobenius": "_F"})
-    ax = _axes(ax)
+    ax = new_axes(ax)
     values = list(result.bounds)
     sketches = list(dict.fromkeys(sketch for sketch, _ in result.errors))
     width = 0.8 / len(sketches)
@@ -180,7 +131,7 @@ def plot_near_optimality(result: NearOptimality, *, norm: str = "spectral", ax: 
         for i, q in enumerate(values):
             errors = getattr(result.errors[sketch, q], norm)
             x = i + (j - (len(sketches) - 1) / 2) * width + np.linspace(-0.3, 0.3, len(errors)) * width
-            style = _style(j) | {"linestyle": "none", "marker": MARKERS[j % len(MARKERS)], "markersize": 3.5}
+            style = style_of(j) | {"linestyle": "none", "marker": MARKERS[j % len(MARKERS)], "markersize": 3.5}
             ax.plot(x, errors, label=sketch if i == 0 else None, **style)
     middle = np.arange(len(values))
     for kind, label, dash in (("expected", "bound of the mean", "--"), ("likely", "bound of all but a few", ":")):
@@ -226,7 +177,7 @@ def plot_memory(
     at_hand : int, optional
         Bytes of memory that there are, marked by a horizontal line.
     """
-    ax = _axes(ax)
+    ax = new_axes(ax)
     check_instance("taken", taken, Mapping, "a dictionary of lists of bytes, by label")
     for i, (label, values) in enumerate(taken.items()):
         check_array(f"taken[{label!r}]", values)
@@ -234,7 +185,7 @@ def plot_memory(
             raise InputError(
                 f"taken[{label!r}] has the shape {np.shape(values)}, parameters {np.shape(parameters)}: one for each."
             )
-        ax.loglog(parameters, np.asarray(values) / 1e9, label=label, marker=MARKERS[i % len(MARKERS)], **_style(i))
+        ax.loglog(parameters, np.asarray(values) / 1e9, label=label, marker=MARKERS[i % len(MARKERS)], **style_of(i))
     if at_hand is not None:
         ax.axhline(at_hand / 1e9, color="black", linestyle=":", label="memory at hand")
     ax.set(xlabel="parameters P", ylabel="memory in GB", title="Memory for a spectrum")
@@ -246,7 +197,7 @@ def plot_memory(
 def plot_convergence(
     runs: Run | Sequence[Run] | Mapping[str, Run], *, against: str = "steps", quantity: str | None = None, ax: Axes | None = None
 ) -> Axes:
-    """Draw how runs converge.
+    """Draw how runs converge; a single run of a system with the error of each of its functions.
 
     Parameters
     ----------
@@ -264,51 +215,17 @@ def plot_convergence(
     for run in labelled.values():
         if getattr(run.history, quantity) is None:
             raise InputError(f"problem {run.problem.name!r} has no known solution, hence no error: use quantity='loss'.")
-    ax = _axes(ax)
+    ax = new_axes(ax)
     for i, (label, run) in enumerate(labelled.items()):
         values = getattr(run.history, quantity)
         x = np.arange(1, len(values) + 1) if against == "steps" else run.history.seconds
-        ax.semilogy(x, values, label=label, **_style(i))
+        ax.semilogy(x, values, label=label, **style_of(i))
+        outputs = run.history.output_errors
+        if quantity == "relative_error" and run.problem.outputs > 1 and len(labelled) == 1 and outputs is not None:
+            for output, errors in enumerate(outputs.T):
+                ax.semilogy(x, errors, label=name_of_output(run.problem, output), linewidth=1, **style_of(output + 1))
     ax.set(xlabel=xlabel, ylabel=ylabel, title="Convergence")
     ax.legend()
-    return ax
-
-
-@checked_call()
-def plot_solution(run: Run, *, ax: Axes | None = None) -> Axes:
-    """Draw the trained solution: a curve in one dimension, a field in two, the slice through the centre in more."""
-    check_instance("run", run, Run, RUN)
-    problem, ax = run.problem, _axes(ax)
-    x, shape = slice_points(problem)
-    values = masked(problem, x, first_output(run.solution(x)))
-    _draw(ax, problem, x, shape, values, name="u", title=f"Solution u{_others(problem)}", colour=BLUE, cmap="viridis")
-    if problem.dim == 1:
-        if problem.solution is not None:
-            ax.plot(x[:, 0], exact_values(problem, x), color=ORANGE, linestyle="--", label="exact")
-        ax.legend()
-    return ax
-
-
-@checked_call()
-def plot_error(run: Run, *, ax: Axes | None = None) -> Axes:
-    """Draw the absolute error, on a logarithmic scale in one dimension.
-
-    Raises
-    ------
-    InputError
-        If the problem has no known solution.
-    """
-    check_instance("run", run, Run, RUN)
-    problem = run.problem
-    if problem.solution is None:
-        raise InputError(f"problem {problem.name!r} has no known solution to compare with: draw plot_solution instead.")
-    ax = _axes(ax)
-    x, shape = slice_points(problem)
-    values = masked(problem, x, np.abs(first_output(run.solution(x)) - exact_values(problem, x)))
-    title = f"Error |u − u*|{_others(problem)}"
-    _draw(ax, problem, x, shape, values, name="|u − u*|", title=title, colour=ORANGE, cmap="magma")
-    if problem.dim == 1:
-        ax.set_yscale("log")
     return ax
 
 
@@ -323,22 +240,6 @@ def _labelled(runs):
     return {f"{name} ({i})" if repeated else name: run for i, (name, run) in enumerate(zip(names, listed, strict=True), 1)}
 
 
-def _draw(ax, problem, x, shape, values, *, name, title, colour, **colours):
-    """Draw a function by its values (n,) on the grid of `slice_points`: a curve in one dimension, a field in more."""
-    if problem.dim == 1:
-        ax.plot(x[:, 0], values, color=colour, label="network")
-        ax.set(xlabel=problem.axes[0], ylabel=name, title=title)
-        return
-    first, second = (x[:, axis].reshape(shape) for axis in range(2))
-    image = ax.pcolormesh(first, second, np.ma.masked_invalid(values.reshape(shape)), shading="gouraud", **colours)
-    ax.figure.colorbar(image, ax=ax)
-    ax.set(xlabel=problem.axes[0], ylabel=problem.axes[1], title=title)
-
-
-def _others(problem):
-    return ", other axes at their middle" if problem.dim > 2 else ""
-
-
 def _chosen(name, value, labels):
     """Return the label of a choice, or refuse one that has none."""
     if value not in labels:
@@ -346,12 +247,13 @@ def _chosen(name, value, labels):
     return labels[value]
 
 
-def _style(i):
+def style_of(i):
     """Return colour and dashes of the i-th of several curves."""
     return {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
 
 
-def _axes(ax):
+def new_axes(ax):
+    """Return the axes given, or those of a new figure."""
     if ax is None:
         return plt.subplots(layout="constrained")[1]
     return check_instance("ax", ax, Axes, "axes of Matplotlib, as plt.subplots()[1]")

@@ -8,17 +8,15 @@ all follow from them (`sketchlab.residuals`). `sketchlab.equations` has the prob
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import jax
 import numpy as np
 
 from sketchlab.calculus import Function
 from sketchlab.domains import BOUNDARY, INTERIOR, Domain, Face, Place, Region, Sampler, apportion, carried, uniform
+from sketchlab.recipes import Recipe
 from sketchlab.validation import InputError, check_instance, check_integer, check_real, checked_call, takes
-
-if TYPE_CHECKING:
-    from sketchlab.networks import MLP
 
 Residual = Callable[..., jax.Array]
 
@@ -121,6 +119,8 @@ class Problem:
         The equation in one line of text, for people.
     axes : sequence of str, optional
         Names of the coordinates of a point, for pictures; x, or x₁, x₂ …
+    recipe : Recipe, optional
+        With what it is solved well, where that is known.
 
     Attributes
     ----------
@@ -148,6 +148,7 @@ class Problem:
     outputs: int = 1
     equation: str = ""
     axes: Sequence[str] = ()
+    recipe: Recipe = field(default_factory=Recipe)
     regions: tuple[Region, ...] = field(init=False, repr=False, compare=False)
     origin: tuple[str, dict[str, Any]] | None = field(init=False, repr=False, compare=False, default=None)
 
@@ -169,6 +170,7 @@ class Problem:
     def _check_kinds(self):
         check_instance("name", self.name, str, "text, as 'heat'")
         check_instance("equation", self.equation, str, "text, as 'u″ = 1'")
+        check_instance("recipe", self.recipe, Recipe, "one, as sl.Recipe(width=48)")
         check_instance("domain", self.domain, Domain, "a box by its corners, as sl.Box([0.0, 0.0], [1.0, 1.0])")
         if not isinstance(self.conditions, list | tuple):
             raise InputError(f"conditions = {self.conditions!r} is not a list: write conditions=[sl.interior(residual), …].")
@@ -190,11 +192,17 @@ class Problem:
         names = [region.name for region in self.regions]
         return [name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})" for i, name in enumerate(names)]
 
-    def network(self, width: int = 32, depth: int = 2, activation: str = "tanh") -> "MLP":
-        """Return an `MLP` with the inputs and outputs of this problem."""
-        from sketchlab.networks import MLP
+    def network(self, width: int | None = None, depth: int | None = None, activation: str | None = None):
+        """Return the network that fits this problem, of its recipe's width, depth and activation unless others are given.
 
-        return MLP(self.dim, width, depth, self.outputs, activation)
+        An `MLP` unless the recipe has features; where the domain's lengths are far from 1, its coordinates are `Scaled`.
+
+        >>> sl.PROBLEMS["heat_1d"]().network(width=8)
+        MLP(dim=2, width=8, depth=2, outputs=1, activation='tanh')
+        """
+        from sketchlab.usual import usual_network
+
+        return usual_network(self, "usual", width, depth, activation)
 
     def check_points(self, x) -> None:
         """Raise `InputError` unless x holds points of the domain's dimension, (n, d)."""

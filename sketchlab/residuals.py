@@ -20,19 +20,18 @@ compute the same, and whatever is compiled can be kept by them.
 """
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from sketchlab.jacobians import Jacobian, RowBlocks, derivatives
 from sketchlab.networks import MLP, solve
 from sketchlab.problems import Problem
 from sketchlab.user_code import fingerprint, trace_residual
-from sketchlab.validation import InputError, check_integer, check_real
+from sketchlab.validation import InputError, check_integer
 
 Points = tuple[Any, ...]
 
@@ -191,33 +190,3 @@ class LeastSquares:
             conditions = range(len(self.problem.conditions))
             self._traces[dtype] = [trace_residual(self.problem, index, self.network, dtype) for index in conditions]
         return self._traces[dtype]
-
-
-def weighed(boundary_weight: float | str | None, least_squares: LeastSquares, theta: jax.Array, points: Points) -> LeastSquares:
-    """Put another weight on every condition on a boundary, or weights that balance traces of G; None leaves all as it is.
-
-    Raises
-    ------
-    InputError
-        For a weight that is none, and where a part of G has no trace to balance.
-    """
-    if boundary_weight is None:
-        return least_squares
-    problem = least_squares.problem
-    inside = np.array([region.codimension == 0 for region in problem.regions])
-    weights = np.array([condition.weight for condition in problem.conditions])
-    if isinstance(boundary_weight, str) and boundary_weight == "balance":
-        traces = np.asarray(jax.jit(least_squares.traces)(theta, points))
-        # What a network satisfies by itself, as a periodic one its period, is left with rounding errors: no weight balances them.
-        felt = traces > float(np.finfo(traces.dtype).eps) * traces.sum()
-        on_boundary = np.where(felt, weights * traces[inside].sum() / np.where(felt, traces, 1), weights)
-        if not np.all((0 < on_boundary) & (on_boundary < np.inf) | inside):
-            raise InputError(
-                f"boundary_weight = 'balance', but at the first parameters the conditions of {problem.name!r} have parts of G "
-                f"with the traces {traces.tolist()}: give the weight as a number."
-            )
-    elif isinstance(boundary_weight, str):
-        raise InputError(f"boundary_weight = {boundary_weight!r} is neither a number above 0 nor 'balance'.")
-    else:
-        on_boundary = check_real("boundary_weight", boundary_weight, 0, np.inf, open_low=True, open_high=True)
-    return replace(least_squares, problem=problem.reweighted(np.where(inside, weights, on_boundary).tolist()))

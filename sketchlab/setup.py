@@ -4,6 +4,7 @@ Training, spectra, the command line and the explorers all begin here, so that th
 the same first parameters everywhere, and whatever does not fit is said once.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.domains import Sampler, carried, uniform
+from sketchlab.domains import Sampler, carried, uniform, unit_sized
 from sketchlab.memory import check_memory, largest_rank
 from sketchlab.networks import MLP, check_network
 from sketchlab.problems import Problem
@@ -21,6 +22,10 @@ from sketchlab.validation import InputError, check_array, check_instance, check_
 
 #: Vectors as long as theta that are alive at once when the first parameters are drawn, or in a step of Adam.
 VECTORS = 8
+
+
+class ScaleWarning(UserWarning):
+    """A network sees coordinates whose size it is not made for."""
 
 
 @checked_call()
@@ -69,6 +74,14 @@ class Setup:
         object.__setattr__(self, "seed", check_integer("seed", self.seed, 0, 2**32 - 1))
         check_dtype(self.dtype)
         check_network(self.network)
+        if type(self.network) is MLP and not unit_sized(self.problem.domain):
+            lower, upper = (np.asarray(corner).tolist() for corner in (self.problem.domain.lower, self.problem.domain.upper))
+            warnings.warn(
+                f"the network sees coordinates from {lower} to {upper}, far from the size of 1 that it is made for: take "
+                f"problem.network(width={self.network.width}), or sl.Scaled(network, {lower}, {upper}).",
+                ScaleWarning,
+                stacklevel=2,
+            )
         # Before anything is compiled for a network that is larger than any method can work with here.
         needed = VECTORS * self.parameters * jnp.dtype(self.dtype).itemsize
         check_memory(f"a network of P = {self.parameters:,} parameters", needed, "take a smaller one.")

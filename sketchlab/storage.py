@@ -78,7 +78,9 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
             saved = _of_first_format(saved)
         theta = arrays.pop("theta")
         state, points = _numbered(arrays, "state"), _numbered(arrays, "points")
-        arrays.setdefault("relative_error", None)
+        error = arrays.setdefault("relative_error", None)
+        # Files of sketchlab 0.1 have the error of all outputs together.
+        arrays.setdefault("output_errors", None if error is None else np.full((len(error), 0), np.nan))
         history = History(**arrays)
         described, settings, stop_reason = saved["problem"], saved["settings"], saved["stop_reason"]
         whole = isinstance(saved["network"], dict | None) and isinstance(settings, dict) and isinstance(described, dict)
@@ -94,8 +96,8 @@ def load(path, problem: Problem | None = None, network=None, optimizer: Optimize
         raise InputError(f"the network has {network.size} parameters, the run {len(theta)}: give the network that was saved.")
     if optimizer is None and saved["optimizer"] is not None:
         optimizer = optimizer_from_settings(saved["optimizer"])
-    position = (state, points) if saved["resumable"] else (None, None)
-    run = Run(problem, network, theta, history, stop_reason, settings, optimizer, *position)
+    state = state if saved["resumable"] else None
+    run = Run(problem, network, theta, history, stop_reason, settings, optimizer, state, points or None)
     if saved["versions"] == _versions() and settings.get("residuals") not in (None, LeastSquares(problem, network).digest):
         raise InputError(
             f"{str(path)!r} holds a run of another {described['name']!r}: its residuals or its network compute something else. "

@@ -23,10 +23,11 @@ from sketchlab.networks import solve
 from sketchlab.optimizers import Optimizer, carried_over
 from sketchlab.problems import Problem
 from sketchlab.resampling import Resampling
-from sketchlab.residuals import LeastSquares, Points, weighed
+from sketchlab.residuals import LeastSquares, Points
 from sketchlab.setup import Setup, as_arrays
 from sketchlab.strategies import written
 from sketchlab.validation import InputError, check_instance, check_integer, checked_call
+from sketchlab.weights import weighed
 
 #: Steps in a row with a non-finite loss or J, after which training stops.
 PATIENCE = 5
@@ -75,9 +76,10 @@ class Trainer:
         Parameters to start from instead of drawing them.
     resampling : Resampling, optional
         When and how to draw new points, see `sketchlab.resampling`; never by default.
-    boundary_weight : float or "balance", optional
+    boundary_weight : float, "balance" or "own", optional
         Weight of every condition on a boundary, instead of the problem's own. "balance" chooses them so that each such
-        condition's part of G has, at the first parameters, the trace that those inside have together.
+        condition's part of G has, at the first parameters, the trace that those inside have together. By default the problem's
+        own weights count; on a domain whose lengths are far from 1 they are brought near that balance, see `sketchlab.weights`.
     block : int, optional
         Points in a block of rows of J. By default J is held whole if it fits into the memory at hand, and else in blocks,
         see `sketchlab.memory`.
@@ -149,7 +151,7 @@ class Trainer:
             self._everywhere = NamedSharding(mesh, PartitionSpec())
         self.compile_seconds = 0.0
         self._executables: dict = {}
-        self.relative_error = relative_error(self.setup)
+        self.errors = solution_errors(self.setup)
         self.restart(self.setup.seed)
 
     def restart(self, seed: int) -> None:
@@ -222,7 +224,8 @@ class Trainer:
         seconds += time.perf_counter() - start
         reported: dict[str, Any] = {name: np.asarray(value) for name, value in info._asdict().items()}
         numbers = {name: value.item() for name, value in reported.items() if value.ndim == 0}
-        record = Record(number, relative_error=self.relative_error(theta), seconds=seconds, **(reported | numbers))
+        whole, outputs = self.errors(theta)
+        record = Record(number, relative_error=whole, output_errors=outputs, seconds=seconds, **(reported | numbers))
         self.reached = Reached(theta, state, points, (*records, record), seconds)
         return record
 
@@ -328,10 +331,11 @@ class Trainer:
         return self._placed(self.setup.check_points(drawn))
 
 
-def relative_error(setup: Setup) -> Callable[[jax.Array], float | None]:
-    """Return theta (P,) -> ‖u - u*‖ / ‖u*‖ in L2 on held-out points; of a problem without a known solution, theta -> None.
+def solution_errors(setup: Setup) -> Callable[[jax.Array], tuple[float | None, np.ndarray]]:
+    """Return theta (P,) -> ‖u - u*‖ / ‖u*‖ in L2 on held-out points: of all outputs together, and of each, (outputs,).
 
-    Where u* is zero everywhere, it is ‖u‖ alone. The points are quasi-random ones inside, always the same.
+    Of a problem without a known solution, theta -> None and (0,). Where u* is zero everywhere, ‖u‖ alone. The points are
+    quasi-random ones inside, always the same.
 
     Raises
     ------
@@ -340,17 +344,19 @@ def relative_error(setup: Setup) -> Callable[[jax.Array], float | None]:
     """
     problem, evaluate = setup.problem, solve(setup.network)
     if problem.solution is None:
-        return lambda theta: None
+        return lambda theta: (None, np.empty(0))
     x = jnp.asarray(problem.domain.sample(HELD_OUT, seed=2**31, sampler=sobol), jnp.dtype(setup.dtype))
-    exact = np.asarray(jax.vmap(problem.solution)(x))
+    exact = np.asarray(jax.vmap(problem.solution)(x)).reshape(len(x), -1)
     if not np.all(np.isfinite(exact)):
-        where = np.asarray(x)[np.argmin(np.isfinite(exact).reshape(len(x), -1).all(axis=1))]
+        where = np.asarray(x)[np.argmin(np.isfinite(exact).all(axis=1))]
         raise InputError(f"the solution of {problem.name!r} is non-finite at x = {where.tolist()}: mend it, or leave it out.")
-    norm = float(np.linalg.norm(exact)) or float(np.sqrt(len(x)))
+    norms, norm = (np.linalg.norm(exact, axis=axis) for axis in (0, None))
+    norms, norm = (np.where(size == 0, np.sqrt(len(x)), size) for size in (norms, norm))
 
-    def error(theta):
+    def errors(theta):
         # A run that diverges may overflow: its error is infinite, and its stop reason says the rest.
         with np.errstate(over="ignore", invalid="ignore"):
-            return float(np.linalg.norm(np.asarray(evaluate(theta, x)) - exact)) / norm
+            difference = np.asarray(evaluate(theta, x), float).reshape(exact.shape) - exact
+            return float(np.linalg.norm(difference) / norm), np.linalg.norm(difference, axis=0) / norms
 
-    return error
+    return errors

@@ -1,6 +1,6 @@
-"""Training: the loop, from the first step to the reason to stop; and going on with a run from a file.
+"""Training: the loop, from the first step to the reason to stop.
 
-`train` drives a `Trainer` until something says stop, and returns a `Run`; `resume` goes on with one that was saved.
+`train` drives a `Trainer` until something says stop, and returns a `Run`.
 """
 
 import warnings
@@ -9,13 +9,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from tqdm.auto import tqdm
 
-from sketchlab.domains import SAMPLERS, Sampler
 from sketchlab.history import Record, Run, TrainingWarning
 from sketchlab.optimizers import Optimizer, sketched_natural_gradient
 from sketchlab.problems import Problem
-from sketchlab.resampling import RESAMPLINGS, Resampling
 from sketchlab.setup import Setup
-from sketchlab.storage import check_path, load, save
+from sketchlab.storage import check_path, save
 from sketchlab.trainer import Trainer
 from sketchlab.validation import InputError, check_integer, check_real, checked_call, takes
 
@@ -72,7 +70,7 @@ def train(
     Exception
         That of a callback: what was reached is its attribute ``run``.
     """
-    drive = _loop(steps, seconds, tolerance, callbacks, progress, checkpoint, every)
+    drive = loop(steps, seconds, tolerance, callbacks, progress, checkpoint, every)
     return drive(Trainer(problem, network, optimizer or sketched_natural_gradient(), **options))
 
 
@@ -107,7 +105,7 @@ def train_seeds(
     >>> [len(run.history) for run in runs]
     [5, 5, 5]
     """
-    drive = _loop(**_of_the_loop(options))
+    drive = loop(**of_the_loop(options))
     if np.ndim(seeds) != 1 or not len(seeds):
         raise InputError(f"seeds = {seeds!r} is no list, or is empty: write seeds=range(10), or seeds=[0].")
     trainer = Trainer(problem, network, optimizer or sketched_natural_gradient(), seed=seeds[0], **options)
@@ -118,77 +116,13 @@ def train_seeds(
     return runs
 
 
-@checked_call(train, but="checkpoint")
-def resume(
-    path,
-    problem: Problem | None = None,
-    network=None,
-    optimizer: Optimizer | None = None,
-    *,
-    sampler: Sampler | None = None,
-    resampling: Resampling | None = None,
-    **options,
-) -> Run:
-    """Go on with a run from a file that `save` or ``train(…, checkpoint=…)`` wrote, as if it had not been interrupted.
-
-    A run that was split in this way equals the unsplit one bit for bit, on the same machine and versions. The file is written
-    again while the run goes on, and at its end.
-
-    Parameters
-    ----------
-    path
-    problem, network, optimizer
-        Needed where they are your own, see `load`.
-    steps : int, optional
-        Steps in all, those taken before included; as many as were asked for at first by default.
-    seconds, tolerance : optional
-        As in `train`; what was asked for at first by default.
-    callbacks, progress, every : optional
-        As in `train`.
-    sampler, resampling : optional
-        Needed where they are your own.
-
-    Raises
-    ------
-    InputError
-        If the file does not say enough, or the run has taken its steps already.
-    """
-    run = load(path, problem, network, optimizer)
-    settings, taken = run.settings, len(run.history)
-    if run.optimizer is None or run.state is None:
-        raise InputError(
-            f"{str(path)!r} does not say how to go on: its optimizer is your own (give it), or it was written by sketchlab 0.1 "
-            "(use sl.train(…, theta=run.theta))."
-        )
-    loop = settings["limits"] | _of_the_loop(options)
-    drive = _loop(**loop, checkpoint=path)
-    if loop.get("steps", 0) <= taken:
-        raise InputError(f"the run has taken its {taken} steps: ask for more in all, as steps={2 * taken}.")
-    if sampler is None:
-        sampler = _named("sampler", SAMPLERS, settings["sampler"])
-    if resampling is None and settings["resampling"] is not None:
-        arguments = dict(settings["resampling"])
-        resampling = _named("resampling", RESAMPLINGS, arguments.pop("name"))(**arguments)
-    kept = {name: settings[name] for name in ("seed", "dtype", "block")} | {"points": settings["points_asked"]}
-    trainer = Trainer(run.problem, run.network, run.optimizer, sampler=sampler, resampling=resampling, **kept)
-    trainer.go_on_from(run)
-    return drive(trainer)
-
-
-def _named(kind, catalogue, name):
-    """Return the sampler or resampling that a file names."""
-    if name not in catalogue:
-        raise InputError(f"the run used a {kind} of your own, {name!r}: give it, {kind}=….")
-    return catalogue[name]
-
-
-def _of_the_loop(options):
+def of_the_loop(options):
     """Take the options of the loop out of all, which leaves those of a `Trainer`."""
     names = "steps", "seconds", "tolerance", "callbacks", "progress", "every"
     return {name: options.pop(name) for name in names if name in options}
 
 
-def _loop(steps=100, seconds=None, tolerance=None, callbacks=(), progress=True, checkpoint=None, every=10):
+def loop(steps=100, seconds=None, tolerance=None, callbacks=(), progress=True, checkpoint=None, every=10):
     """Return the loop that advances a trainer until it has taken its steps, or something says stop: trainer -> run."""
     limits = {"steps": check_integer("steps", steps, 1, 10**9), "seconds": seconds, "tolerance": tolerance}
     for name in ("seconds", "tolerance"):

@@ -26,9 +26,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.calculus import Function
-from sketchlab.networks import MLP, NETWORKS, apply, check_network, name_of
-from sketchlab.problems import Problem
-from sketchlab.validation import Catalogue, InputError, check_array, check_real, checked_call
+from sketchlab.networks import NETWORKS, apply, check_network, name_of
+from sketchlab.validation import InputError, check_array, check_real, checked_call
 
 
 @dataclass(frozen=True)
@@ -335,50 +334,5 @@ def from_pytree(init: Callable, apply: Callable, *, dim: int, outputs: int = 1) 
     """
     return PytreeNetwork(init, apply, dim, outputs)
 
-
-def usual_network(problem, kind: str = "mlp", width: int = 32, depth: int = 2, activation: str = "tanh"):
-    """Return a network that fits a problem, of a kind by name: an `MLP`, alone or behind features.
-
-    Parameters
-    ----------
-    problem : Problem
-    kind : str
-        An entry of `USUAL_NETWORKS`: "mlp"; "periodic", whose periods are the lengths of the box around the domain, but for an
-        axis called t; or "fourier", whose features make half an oscillation and a whole one along each axis of that box.
-    width, depth, activation
-        Of the MLP.
-
-    Examples
-    --------
-    >>> from sketchlab.wrappers import usual_network
-    >>> usual_network(sl.PROBLEMS["heat_1d"](), "periodic", width=8).periods
-    (1.0, None)
-    """
-    return USUAL_NETWORKS[kind](problem, width, depth, activation)
-
-
-def _behind_periods(problem, width, depth, activation):
-    lengths = np.subtract(problem.domain.upper, problem.domain.lower).tolist()
-    periods = tuple(None if axis == "t" else length for axis, length in zip(problem.axes, lengths, strict=True))
-    features = sum(1 if period is None else 2 for period in periods)
-    return Periodic(MLP(features, width, depth, problem.outputs, activation), periods)
-
-
-def _behind_oscillations(problem, width, depth, activation):
-    whole = np.diag(1 / np.subtract(problem.domain.upper, problem.domain.lower))
-    # With whole oscillations alone, u would have the same values at both ends of every axis, of time too.
-    frequencies = np.concatenate([whole / 2, whole]).tolist()
-    return Fourier(MLP(2 * len(frequencies), width, depth, problem.outputs, activation), frequencies)
-
-
-#: Kinds of networks that fit any problem, by name: (problem, width, depth, activation) -> network.
-USUAL_NETWORKS = Catalogue(
-    "kind of network",
-    {
-        "mlp": Problem.network,
-        "periodic": _behind_periods,
-        "fourier": _behind_oscillations,
-    },
-)
 
 NETWORKS.update(periodic=Periodic, fourier=Fourier, hard=Hard, constants=WithConstants, pytree=from_pytree)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import sketchlab as sl
-from sketchlab.residuals import weighed
+from sketchlab.weights import weighed
 
 POISSON, NETWORK = sl.PROBLEMS["poisson_1d"](), sl.MLP(1, 6, 1)
 
@@ -114,5 +114,5 @@ def test_a_checked_function_is_the_same_for_pickle_and_help():
 
 def test_weights_cannot_balance_against_an_equation_that_no_parameter_changes():
     flat = sl.Problem("flat", sl.Box(0, 1), [sl.interior(lambda u, x: 0.0 * u(x)), sl.boundary(lambda u, x: u(x))])
-    with pytest.raises(sl.InputError, match=r"have parts of G with the traces \[0\.0, .*give the weight as a number"):
+    with pytest.raises(sl.InputError, match=r"have parts of G with the traces \[0\.0, .*give boundary_weight = a number"):
         weighed("balance", sl.LeastSquares(flat, NETWORK), jnp.ones(NETWORK.size), (jnp.ones((1, 1)), jnp.ones((1, 1))))

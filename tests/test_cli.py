@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from sketchlab import PROBLEMS, TrainingWarning, load, train
+from sketchlab import PROBLEMS, TrainingWarning, load, solve
 from sketchlab.cli import command
 from sketchlab.files import replacing
 
@@ -207,9 +207,9 @@ def test_a_parameter_of_a_problem_that_is_called_like_an_option(capsys, monkeypa
 def test_a_run_that_cannot_go_on_says_in_one_line_what_to_try(capsys, monkeypatch):
     def stalled(*arguments, **options):
         warnings.warn("training stopped", TrainingWarning, stacklevel=1)
-        return replace(train(*arguments, progress=False, **options), stop_reason="stalled")
+        return replace(solve(*arguments, progress=False, **options), stop_reason="stalled")
 
-    monkeypatch.setattr("sketchlab.train", stalled)
+    monkeypatch.setattr("sketchlab.solve", stalled)
     assert command(["train", "poisson_1d", "--steps", "3", "--json", *SMALL]) == 0
     printed = capsys.readouterr()
     assert json.loads(printed.out)["stop_reason"] == "stalled"

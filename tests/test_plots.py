@@ -218,3 +218,52 @@ def test_pictures_leave_gaps_outside_of_a_domain_that_is_no_box():
         assert 1 - np.ma.getmaskarray(drawn).mean() == pytest.approx(np.pi / 4, abs=0.03)
         assert np.all(np.isfinite(ax.collections[0].get_clim()))
         ax.figure.canvas.draw()
+
+
+def system():
+    """Two functions of three coordinates."""
+
+    def exact(x):
+        return jnp.stack([x[0] + 2 * x[2], jnp.sin(x[1])])
+
+    box = sl.Box([0.0, 0.0, 0.0], [1.0, 1.0, 2.0])
+    return sl.Problem("pair", box, [sl.interior(lambda u, x: u(x) - exact(x))], solution=exact, outputs=2, axes=("x", "y", "t"))
+
+
+PAIR = sl.train(system(), sl.MLP(3, 3, 1, 2), sl.natural_gradient(), points=30, steps=3, progress=False)
+
+
+def test_any_function_is_drawn_at_any_time():
+    ax = sl.plot_solution(PAIR, output=1, at={"t": 1.5, "y": 0.25})
+    network, exact = ax.get_lines()
+    x = np.column_stack([network.get_xdata(), np.full(len(network.get_xdata()), 0.25), np.full(len(network.get_xdata()), 1.5)])
+    np.testing.assert_allclose(network.get_ydata(), PAIR.solution(x)[:, 1])
+    np.testing.assert_allclose(exact.get_ydata(), np.sin(0.25), rtol=1e-12)
+    assert ax.get_title() == "Solution u₂, t = 1.5, y = 0.25" and ax.get_ylabel() == "u₂" and ax.get_xlabel() == "x"
+    ax = sl.plot_error(PAIR, output=0, at={"x": 1.0})
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("y", "t", "Error |u₁ − u₁*|, x = 1")
+    plt.close("all")
+
+
+def test_a_system_converges_function_by_function():
+    curves = sl.plot_convergence(PAIR).get_lines()
+    np.testing.assert_array_equal([curve.get_ydata() for curve in curves[1:]], PAIR.history.output_errors.T)
+    assert [curve.get_label() for curve in curves[1:]] == ["u₁", "u₂"]
+    plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"output": 2}, r"output = 2 is not a whole number between 0 and 1"),
+        ({"at": {"z": 1.0}}, r"at = {'z': 1.0} names no axis of 'pair': its axes are x, y, t"),
+        ({"at": {"t": 2.5}}, r"at\['t'\] = 2.5 is not a number in"),
+        ({"at": 1.5}, r"at = 1.5"),
+        ({"at": {"x": 0.5, "y": 0.5, "t": 0.5}}, "fixes all axes of 'pair': leave one out"),
+    ],
+)
+def test_what_cannot_be_drawn_of_a_system_is_told(options, text):
+    for plot in (sl.plot_solution, sl.plot_error):
+        with pytest.raises(sl.InputError, match=text):
+            plot(PAIR, **options)
+    plt.close("all")

@@ -8,7 +8,7 @@ import pytest
 
 import sketchlab as sl
 from sketchlab.networks import check_network, network_from_settings
-from sketchlab.wrappers import USUAL_NETWORKS, usual_network
+from sketchlab.usual import USUAL_NETWORKS, usual_network
 
 
 def distance(x):

@@ -55,7 +55,7 @@ class EquationExplorer(TrainingExplorer):
     )
     structure: ClassVar = ("source", *TrainingExplorer.structure[1:])
 
-    def __init__(self, source=TEMPLATE, network="mlp", *, unread=False, **choices):
+    def __init__(self, source=TEMPLATE, network="usual", *, unread=False, **choices):
         self._unread = unread and source != TEMPLATE
         text = Words("problem", TEMPLATE, lines=12, help="Python; what it calls `problem` is solved")
         self._start_with({"source": text}, network, choices | {"source": source})

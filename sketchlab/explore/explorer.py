@@ -30,8 +30,8 @@ from sketchlab.explore.page import Page
 from sketchlab.files import replacing
 from sketchlab.networks import check_network, network_from_settings
 from sketchlab.problems import Problem
+from sketchlab.usual import USUAL_NETWORKS, usual_network
 from sketchlab.validation import InputError, check_instance
-from sketchlab.wrappers import USUAL_NETWORKS, usual_network
 
 #: Explorers by the notebook cell that made them.
 _made_by_cell: dict[str, list["Explorer"]] = defaultdict(list)
@@ -332,7 +332,7 @@ def _made(factory):
 class NetworkChoice(CatalogueChoice):
     """The network: a usual one of the width and depth that the controls say, by its name; or one's own, or the settings of it."""
 
-    def __init__(self, given="mlp"):
+    def __init__(self, given="usual"):
         if isinstance(given, dict):
             given = network_from_settings(given)
         if not isinstance(given, str):

@@ -47,7 +47,7 @@ class RaceExplorer(Explorer):
     ----------
     problem : str or Problem
     network : str or network
-        "mlp", "periodic" or "fourier", see `usual_network`, or your own.
+        "usual", what the problem asks for, "mlp", "periodic" or "fourier", or your own.
     **choices
         First values of the other controls, see `controls`; ``optimizer_1="sngd(rank=80)"`` and so on up to six.
     """
@@ -64,7 +64,7 @@ class RaceExplorer(Explorer):
         "reset": ("undo", "Forget the race"),
     }
 
-    def __init__(self, problem="heat_1d", network="mlp", **choices):
+    def __init__(self, problem="heat_1d", network="usual", **choices):
         controls = {
             "problem": ProblemChoice(problem),
             "network": NetworkChoice(network),

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse.linalg
 
-from sketchlab.drawing import first_output, masked, positive, slice_points
+from sketchlab.drawing import masked, one_output, positive, slice_points
 from sketchlab.explore.controls import Choice, Number
 from sketchlab.explore.explorer import Explorer, NetworkChoice, ProblemChoice
 from sketchlab.explore.layers import embed, steepen
@@ -125,7 +125,7 @@ def eigenfunction(problem, network, theta, vector) -> np.ndarray:
         # A fifth of a second of compilation for each width would come at the end of every move: most widths share one.
         narrow, network = network, replace(network, width=-(-network.width // SHARED_WIDTH) * SHARED_WIDTH)
         theta, vector = (embed(narrow, given, network) for given in (theta, vector))
-    return first_output(tangent_functions(problem, network, theta, vector[:, None], slice_points(problem, RESOLUTION)[0])[..., 0])
+    return one_output(tangent_functions(problem, network, theta, vector[:, None], slice_points(problem, RESOLUTION)[0])[..., 0])
 
 
 class SpectrumExplorer(Explorer):
@@ -135,7 +135,7 @@ class SpectrumExplorer(Explorer):
     ----------
     problem : str or Problem
     network : str or network
-        "mlp", "periodic" or "fourier", see `usual_network`, or your own.
+        "usual", what the problem asks for, "mlp", "periodic" or "fourier", or your own.
     **choices
         First values of the other controls, see `controls`.
     """
@@ -147,7 +147,7 @@ class SpectrumExplorer(Explorer):
         "Then drag the <b>width</b>: does that number grow as fast as P? Click an eigenvalue to see its eigenfunction."
     )
 
-    def __init__(self, problem="heat_1d", network="mlp", **choices):
+    def __init__(self, problem="heat_1d", network="usual", **choices):
         scale = "Steepness s of the activations, σ(s z), of an mlp: hidden weights times s"
         controls = {
             "problem": ProblemChoice(problem),

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.drawing import exact_values, first_output, masked, positive, slice_points
+from sketchlab.drawing import exact_values, masked, one_output, positive, slice_points
 from sketchlab.explore.background import Throttle
 from sketchlab.explore.controls import Choice, Number
 from sketchlab.explore.explorer import Explorer, NetworkChoice, ProblemChoice
@@ -73,7 +73,7 @@ class TrainingExplorer(Explorer):
     ----------
     problem : str or Problem
     network : str or network
-        "mlp", "periodic" or "fourier", see `usual_network`, or your own.
+        "usual", what the problem asks for, "mlp", "periodic" or "fourier", or your own.
     **choices
         First values of the other controls, see `controls`.
     """
@@ -93,7 +93,7 @@ class TrainingExplorer(Explorer):
     #: Controls that change what a run is made of: they apply on Reset.
     structure: ClassVar = ("problem", "network", "width", "depth", "points", "seed")
 
-    def __init__(self, problem="heat_1d", network="mlp", **choices):
+    def __init__(self, problem="heat_1d", network="usual", **choices):
         self._start_with({"problem": ProblemChoice(problem)}, network, choices)
 
     def _start_with(self, what, network, choices):
@@ -355,7 +355,7 @@ class TrainingExplorer(Explorer):
         setup = self._session.setup if self.trainer is None else self.trainer.setup
         inside = [i for i, region in enumerate(setup.problem.regions) if region.codimension == 0]
         x = jnp.asarray(self._grid)
-        values = first_output(setup.least_squares.solution(theta, x)), _sizes(setup.least_squares, (inside or [0])[0], theta, x)
+        values = one_output(setup.least_squares.solution(theta, x)), _sizes(setup.least_squares, (inside or [0])[0], theta, x)
         u, residual = (masked(setup.problem, self._grid, part) for part in values)
         wrong = residual if self._exact is None else np.abs(u - self._exact)
         if len(self._grid_shape) > 1:

@@ -1,0 +1,43 @@
+"""Recipes: with what a problem is solved well. No theorem says so, it was found by trying; each recipe says why."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The network, the points and the sketch that solve a problem; `solve` follows it, and so does the command line.
+
+    Options of the optimizer are not in it, but for the rank of its sketch: they are the same for all problems.
+
+    Attributes
+    ----------
+    network : str or callable
+        The kind of network, an entry of `USUAL_NETWORKS`, or a function (problem, width, depth, activation) -> network.
+    width, depth, activation
+        Of its hidden layers.
+    points : int or sequence of int
+        See `Problem.sample`.
+    rank : int, optional
+        Of the sketch; that of `sketched_natural_gradient` unless told otherwise.
+    steps : int
+        Enough of them; with slabs, in each.
+    slabs : int
+        Parts of the time interval that are solved one after the other, see `march`.
+    options : dict
+        Others that `train` takes: sampler, resampling, boundary_weight.
+    why : str
+        In one line, for people.
+    """
+
+    network: str | Callable[..., Any] = "mlp"
+    width: int = 32
+    depth: int = 2
+    activation: str = "tanh"
+    points: Any = 1000
+    rank: int | None = None
+    steps: int = 100
+    slabs: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+    why: str = ""

@@ -1,0 +1,50 @@
+"""Solving a problem by its recipe."""
+
+from sketchlab.decompositions import RANK
+from sketchlab.history import Run
+from sketchlab.marching import march
+from sketchlab.optimizers import Optimizer, sketched_natural_gradient
+from sketchlab.problems import Problem
+from sketchlab.setup import Setup
+from sketchlab.trainer import Trainer
+from sketchlab.training import train
+from sketchlab.validation import check_instance, checked_call
+
+
+@checked_call(train, Trainer, Setup)
+def solve(
+    problem: Problem, network=None, optimizer: Optimizer | None = None, *, slabs: int | str | None = None, **options
+) -> Run:
+    """Train the network of a problem's recipe, with its points and its sketch, as a whole or slab by slab.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its `Recipe` says what is not given here.
+    network : network, optional
+    optimizer : Optimizer, optional
+        `sketched_natural_gradient` with the rank of the recipe, and its other options as always.
+    slabs : int or "auto", optional
+        With more than one, `march` along the last axis.
+    **options
+        As in `train`: points, steps, seed, tolerance …
+
+    Returns
+    -------
+    Run
+
+    Examples
+    --------
+    >>> run = sl.solve(sl.PROBLEMS["poisson_1d"](), points=60, steps=20, progress=False)
+    >>> bool(run.history.relative_error[-1] < 1e-4)
+    True
+    """
+    check_instance("problem", problem, Problem, 'sl.PROBLEMS["heat_1d"]() or sl.Problem(…)')
+    recipe = problem.recipe
+    if optimizer is None:
+        optimizer = sketched_natural_gradient(RANK if recipe.rank is None else recipe.rank)
+    options = {"points": recipe.points, "steps": recipe.steps, **recipe.options} | options
+    slabs = recipe.slabs if slabs is None else slabs
+    if slabs == 1:
+        return train(problem, problem.network() if network is None else network, optimizer, **options)
+    return march(problem, network, optimizer, slabs=slabs, **options)

@@ -1,0 +1,82 @@
+"""Networks that fit a problem, by a name: what dropdowns and the command line offer."""
+
+import numpy as np
+
+from sketchlab.domains import unit_sized
+from sketchlab.networks import MLP
+from sketchlab.scaled import Scaled
+from sketchlab.validation import Catalogue
+from sketchlab.wrappers import Fourier, Periodic
+
+
+def usual_network(
+    problem, kind: str = "usual", width: int | None = None, depth: int | None = None, activation: str | None = None
+):
+    """Return a network that fits a problem, of a kind by name. Far from unit size, it sees coordinates in units of the domain.
+
+    Parameters
+    ----------
+    problem : Problem
+    kind : str
+        An entry of `USUAL_NETWORKS`: "usual", what the problem's recipe says; "mlp", an `MLP`; "periodic", whose periods are the
+        lengths of the box around the domain, but for an axis called t; or "fourier", whose features make half an oscillation and
+        a whole one along each axis of that box.
+    width, depth, activation
+        Of the MLP; the recipe's unless given.
+
+    Examples
+    --------
+    >>> from sketchlab.usual import usual_network
+    >>> usual_network(sl.PROBLEMS["heat_1d"](), "periodic", width=8).periods
+    (1.0, None)
+    """
+    given, recipe = {"width": width, "depth": depth, "activation": activation}, problem.recipe
+    return USUAL_NETWORKS[kind](problem, *(getattr(recipe, name) if value is None else value for name, value in given.items()))
+
+
+def _of_the_recipe(problem, width, depth, activation):
+    make = problem.recipe.network
+    return (USUAL_NETWORKS[make] if isinstance(make, str) else make)(problem, width, depth, activation)
+
+
+def _alone(problem, width, depth, activation):
+    return _seen(problem, lambda lengths: MLP(problem.dim, width, depth, problem.outputs, activation))
+
+
+def _behind_periods(problem, width, depth, activation):
+    def make(lengths):
+        periods = tuple(None if axis == "t" else length for axis, length in zip(problem.axes, lengths, strict=True))
+        features = sum(1 if period is None else 2 for period in periods)
+        return Periodic(MLP(features, width, depth, problem.outputs, activation), periods)
+
+    return _seen(problem, make)
+
+
+def _behind_oscillations(problem, width, depth, activation):
+    def make(lengths):
+        whole = np.diag(1 / np.array(lengths))
+        # With whole oscillations alone, u would have the same values at both ends of every axis, of time too.
+        frequencies = np.concatenate([whole / 2, whole]).tolist()
+        return Fourier(MLP(2 * len(frequencies), width, depth, problem.outputs, activation), frequencies)
+
+    return _seen(problem, make)
+
+
+def _seen(problem, make):
+    """Make a network for the lengths of the box around the domain; or for lengths of 2, with coordinates that are scaled."""
+    domain = problem.domain
+    if unit_sized(domain):
+        return make(np.subtract(domain.upper, domain.lower).tolist())
+    return Scaled(make([2.0] * problem.dim), domain.lower, domain.upper)
+
+
+#: Kinds of networks that fit any problem, by name: (problem, width, depth, activation) -> network.
+USUAL_NETWORKS = Catalogue(
+    "kind of network",
+    {
+        "usual": _of_the_recipe,
+        "mlp": _alone,
+        "periodic": _behind_periods,
+        "fourier": _behind_oscillations,
+    },
+)
