@@ -8,6 +8,7 @@ import importlib
 import inspect
 
 from sketchlab.calculus import divergence, gradient, laplacian, partial
+from sketchlab.combinations import Difference, Union
 from sketchlab.constants import WithConstants
 from sketchlab.decay import DecayBound, decay_bound
 from sketchlab.decompositions import DECOMPOSITIONS, Decomposition, dual, exact, from_range_finder, growing, sketched
@@ -44,6 +45,7 @@ from sketchlab.routes import ROUTES, sketched_spectrum
 from sketchlab.scaled import Scaled
 from sketchlab.searches import SEARCHES, Move, Search, damping_path, step_grid
 from sketchlab.setup import ScaleWarning, Setup
+from sketchlab.shapes import Ball, Polygon
 from sketchlab.sketch import NestedSketch, co_range_finder, nested_sketch, range_finder, rayleigh_ritz
 from sketchlab.slabs import Slabs
 from sketchlab.solving import solve

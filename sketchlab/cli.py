@@ -1,8 +1,9 @@
-"""The command line: ``sketchlab lab | app | problems | train | spectrum | doctor``.
+"""The command line: ``sketchlab lab | app | problems | train | verify | spectrum | doctor``.
 
 Results go to standard output (one JSON object with ``--json``), progress and complaints to standard error. The exit status is 0
-for success, and for training that was interrupted after a step; 1 from a doctor that found something; 2 for a mistake of the
-caller, which is told in one line, and nothing is written; 130 for what was interrupted before there was a result.
+for success, and for training that was interrupted after a step; 1 from a doctor that found something, and for a run that is not
+to be trusted; 2 for a mistake of the caller, which is told in one line, and nothing is written; 130 for what was interrupted
+before there was a result.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import jax
@@ -95,9 +97,10 @@ def _parser():
         opening.add_argument("passed_on", nargs="*", metavar="-- OPTION", help="options for it, after --")
     problems = add("problems", _problems, "list the problems and their equations")
     training = add("train", _train, "train a network on a problem, or go on with a run")
+    verification = add("verify", _verify, "say how far a run can be trusted, by independent runs and fresh points")
     spectra = add("spectrum", _spectrum, "compute the eigenvalues of the Gramian")
     doctor = add("doctor", _doctor, "check the installation")
-    for printing in (problems, training, spectra, doctor):
+    for printing in (problems, training, verification, spectra, doctor):
         printing.add_argument("--json", action="store_true", help="print JSON")
 
     training.add_argument("--resume", metavar="RUN.npz", help="go on with this run, and write it to the same file")
@@ -115,6 +118,10 @@ def _parser():
     training.add_argument("--out", metavar="RUN.npz", help="write the run to this file, while it goes on and at its end")
     training.add_argument("--every", metavar="STEPS", type=int, help="steps from one writing to the next (default 10)")
     _add_model(training)
+
+    verification.add_argument("file", metavar="RUN.npz", help="of sketchlab train --out, or sl.save")
+    verification.add_argument("--runs", type=int, help="independent runs (default 2)")
+    verification.add_argument("--device", default=None, choices=("cpu", "gpu"), help="default: what JAX prefers")
 
     spectra.add_argument("--theta", metavar="RUN.npz", help="take problem, network and parameters from a run")
     spectra.add_argument("--sketch", default="gaussian", help=f"test matrix, one of {', '.join(sl.SKETCHES)} (default gaussian)")
@@ -271,6 +278,18 @@ def _new_run(options):
     return sl.solve(problem, network, optimizer, checkpoint=options.pop("out", None), **start, **options)
 
 
+def _verify(options):
+    as_json = options.pop("json", False)
+    _set_up_jax(options.pop("device"))
+    run = sl.load(options.pop("file"))
+    found = sl.verify(run, progress=True, **options)
+    if as_json:
+        print(json.dumps({"problem": run.problem.name, "trusted": found.trusted} | asdict(found)))
+    else:
+        print(f"{run.problem.name}: {found}")
+    return 0 if found.trusted else 1
+
+
 def _spectrum(options):
     as_json, compare, out, file = (options.pop(name, None) for name in ("json", "compare_full", "out", "theta"))
     _set_up_jax(options.pop("device"))
@@ -343,8 +362,9 @@ def _problems(options):
     if "json" in options:
         print(json.dumps([{"name": name, "dim": one.dim, "equation": one.equation} for name, one in described.items()]))
     else:
+        width = max(map(len, described))
         for name, problem in described.items():
-            print(f"{name:14s} {problem.equation}")
+            print(f"{name:{width}s}  {problem.equation}")
     return 0
 
 

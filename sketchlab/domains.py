@@ -1,8 +1,9 @@
 """Where an equation holds: regions, a box with its faces, and the collocation points drawn on them.
 
 A *region* is a set of points with a name, a measure and a way to draw points. A *domain* is a region of full dimension that
-knows its boundary, which is a region too. `Box` is the domain of this package; `Region` and `Domain` list what a domain of your
-own needs. A *place* names a region of any domain: ``INTERIOR``, ``BOUNDARY`` or a `Face`.
+knows its boundary, which is a region too. `Box` is the first domain of this package, `sketchlab.shapes` and
+`sketchlab.combinations` have more; `Region` and `Domain` list what a domain of your own needs. A *place* names a region of any
+domain: ``INTERIOR``, ``BOUNDARY`` or a `Face`.
 
 Points are drawn by numpy and scipy from a seed, outside of compiled code: it is cheap, and JAX has no quasi-random sequences.
 """
@@ -35,7 +36,8 @@ class Region(Protocol):
         Number d of coordinates of a point.
     codimension : int
         0 where the region has the full dimension, 1 on a boundary. A region of codimension 1 has also a method
-        ``normal(x)``, traceable by JAX, that maps a point (d,) to the outward unit normal (d,).
+        ``normal(x)``, traceable by JAX, that maps a point (d,) to the outward unit normal (d,). The normal of a union or a
+        difference asks also for ``distance(x)``, traceable too: how far (d,) is from the boundary.
     measure : float
         Volume or area.
     capacity : int or None
@@ -146,6 +148,13 @@ def sobol(n: int, dim: int, seed: int) -> np.ndarray:
     return qmc.Sobol(dim, seed=seed).random_base2(doublings)[:n]  # pyright: ignore[reportCallIssue]
 
 
+def latin(n: int, dim: int, seed: int) -> np.ndarray:
+    """Draw a Latin hypercube of n points, (n, dim): each nth part of every axis has one; McKay 1979, by scipy.stats.qmc."""
+    from scipy.stats import qmc
+
+    return qmc.LatinHypercube(dim, seed=seed).random(n)  # pyright: ignore[reportCallIssue]
+
+
 def grid(n: int, dim: int, seed: int) -> np.ndarray:
     """Lay the largest midpoint grid of at most n points into the unit cube: (m^dim, dim), m^dim <= n. `seed` is not used."""
     per_axis = int(np.floor(n ** (1 / dim) + 1e-9))
@@ -153,7 +162,7 @@ def grid(n: int, dim: int, seed: int) -> np.ndarray:
     return np.stack(np.meshgrid(*[ticks] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
 
 
-SAMPLERS = Catalogue("sampler", {"uniform": uniform, "sobol": sobol, "grid": grid})
+SAMPLERS = Catalogue("sampler", {"uniform": uniform, "sobol": sobol, "latin": latin, "grid": grid})
 
 
 def unit_points(sampler: Sampler, n: int, dim: int, seed: int) -> np.ndarray:
@@ -187,6 +196,20 @@ def apportion(total: int, ends: np.ndarray, limits: np.ndarray) -> list[int]:
     if np.isinf(limits).any():
         counts[np.argmax(np.where(np.isinf(limits), counts, 0))] += max(total - counts.sum(), 0)
     return counts.tolist()
+
+
+def spread(areas: np.ndarray, n: int, seed: int, draw: Callable[[int, int, int], np.ndarray], limits=None) -> np.ndarray:
+    """Draw at most `n` points from several parts by area, one a part at least; from n random parts where there are more than n.
+
+    `draw` gets the number of a part, how many points to draw from it, and a seed. `limits` are how many points each part has.
+    """
+    count, parts = check_integer("n", n, 1), np.arange(len(areas))
+    if count < len(areas):
+        parts = np.sort(np.random.default_rng(seed).choice(len(areas), count, replace=False))
+    areas, limits = areas[parts], np.full(len(parts), np.inf) if limits is None else limits[parts]
+    counts = apportion(count, count * np.cumsum(areas) / areas.sum(), limits)
+    seeds = np.random.SeedSequence(seed).generate_state(len(parts)).tolist()
+    return np.concatenate([draw(*drawing) for drawing in zip(parts.tolist(), counts, seeds, strict=True)])
 
 
 @checked_call()
@@ -307,18 +330,11 @@ class BoxSurface:
     @property
     def measure(self) -> float:
         """Area of all faces."""
-        return float(self._areas(self.faces).sum())
+        return float(self._areas().sum())
 
     def sample(self, n: int, *, seed: int, sampler: Sampler = uniform) -> np.ndarray:
         """Draw at most `n` points by area, (m, d), at least one a face; on n random faces if there are more faces than n."""
-        faces, count = self.faces, check_integer("n", n, 1)
-        if count < len(faces):
-            chosen = np.random.default_rng(seed).choice(len(faces), count, replace=False)
-            faces = [faces[i] for i in sorted(chosen)]
-        areas = self._areas(faces)
-        counts = apportion(count, count * np.cumsum(areas) / areas.sum(), np.full(len(faces), np.inf))
-        seeds = np.random.SeedSequence(seed).generate_state(len(faces)).tolist()
-        return np.concatenate([self._draw(*drawing, sampler) for drawing in zip(faces, counts, seeds, strict=True)])
+        return spread(self._areas(), n, seed, lambda i, count, own: self._draw(self.faces[i], count, own, sampler))
 
     def contains(self, x: np.ndarray) -> np.ndarray:
         """Tell which of the points (n, d) lie on one of the faces, up to rounding: (n,) of bool."""
@@ -335,8 +351,14 @@ class BoxSurface:
             row[axis] = -1 if side == "lower" else 1
         return jnp.asarray(normals, x.dtype)[jnp.argmin(jnp.stack(distances))]
 
-    def _areas(self, faces):
-        return np.array([np.prod(np.delete(self.box.lengths, face.axis)) for face in faces])
+    def distance(self, x: jax.Array) -> jax.Array:
+        """Return how far x (d,) is from the nearest of the faces."""
+        inside = jnp.clip(x, jnp.asarray(self.box.lower, x.dtype), jnp.asarray(self.box.upper, x.dtype))
+        nearest = [inside.at[axis].set(self._value(axis, side)) for axis, side in self.faces]
+        return jnp.min(jnp.linalg.norm(jnp.stack(nearest) - x[None], axis=1))
+
+    def _areas(self):
+        return np.array([np.prod(np.delete(self.box.lengths, face.axis)) for face in self.faces])
 
     def _value(self, axis, side):
         return getattr(self.box, side)[axis]

@@ -28,6 +28,7 @@ from sketchlab.trainer import Trainer
 from sketchlab.training import train
 from sketchlab.user_code import Ansatz
 from sketchlab.validation import InputError, check_instance, check_integer, checked_call
+from sketchlab.weights import weighed
 
 #: With "auto", a slab is short enough when its solution and that of its first half differ by so much at most.
 AGREEMENT = 1e-3
@@ -136,7 +137,7 @@ def _agreeing(problem, network, optimizer, options):
         cut = _Cut(problem, network, count)
         slab = cut.train(0, NOTHING, optimizer, options)
         if coarse is not None:
-            x = cut.slab(0).domain.sample(1000, seed=0, sampler=uniform)
+            x = slab_of(problem).domain.sample(1000, seed=0, sampler=uniform)
             short = np.asarray(slab.solution(x))
             x[:, -1] /= 2
             differences[count // 2] = float(np.linalg.norm(np.asarray(coarse.solution(x)) - short) / np.linalg.norm(short))
@@ -239,12 +240,24 @@ class _Cut:
 
     def train(self, number, reached, optimizer, options):
         """Train the network of one slab from where the one before ended."""
-        slab, options = self.slab(number, *reached.thetas[-1:]), options | {"seed": (options["seed"] + number) % 2**32}
+        options, boundary_weight = options | {"seed": (options["seed"] + number) % 2**32}, options["boundary_weight"]
+        options["boundary_weight"] = "own"
         if number:
-            # Weights are chosen once.
-            slab = slab.reweighted(reached.settings["weights"])
-            options |= {"boundary_weight": "own", "theta": reached.thetas[-1]}
-        return train(slab, self.whole.network, optimizer, **options)
+            weights, options["theta"] = reached.settings["weights"], reached.thetas[-1]
+        else:
+            weights = self._weights(boundary_weight, options)
+        run = train(self.slab(number, weights, *reached.thetas[-1:]), self.whole.network, optimizer, **options)
+        return replace(run, settings=run.settings | {"weights": weights})
+
+    def _weights(self, boundary_weight, options):
+        """Choose the weights of all slabs, in the first."""
+        own = [condition.weight for condition in self.problem.conditions]
+        given = {name: options[name] for name in ("points", "seed", "dtype", "sampler") if name in options}
+        setup = Setup(self.slab(0, [1.0] * len(own)), self.whole.network, **given)
+        theta = setup.theta() if options.get("theta") is None else setup.check_theta(options["theta"])
+        least_squares = replace(setup.least_squares, problem=setup.problem.reweighted(own))
+        weighted = weighed(boundary_weight, least_squares, theta, setup.draw()).problem
+        return [condition.weight for condition in weighted.conditions]
 
     def run(self, reached, reason, optimizer, settings) -> Run:
         """Return what was reached as a run over the whole interval."""
@@ -256,8 +269,11 @@ class _Cut:
         points = tuple(np.concatenate(one) for one in zip(*reached.points, strict=True))
         return Run(problem, self.whole, np.asarray(theta), history, reason, settings, optimizer, points=points)
 
-    def slab(self, number, former=None) -> Problem:
-        """Return the problem of a slab, its time going from 0 to 1; `former` are the parameters of the slab before."""
+    def slab(self, number, weights, former=None) -> Problem:
+        """Return the problem of a slab, its time going from 0 to 1; `former` are the parameters of the slab before.
+
+        Weights travel with the points: as those of the conditions, they would be compiled in.
+        """
         problem, length = self.problem, self.whole.length
         start = self.whole.start + number * length
         box, conditions = slab_of(problem).domain, []
@@ -266,8 +282,8 @@ class _Cut:
             if i in self.begins:
                 ended = partial(self.ended[i], former, start - length) if number else partial(_nothing, self.begins[i])
             residual = partial(_residual, condition, region)
-            slab = _Slab(region, start, length, ended, self.begins.get(i, 0))
-            conditions.append(replace(condition, residual=residual, region=slab))
+            slab = _Slab(region, (start, length, weights[i] ** 0.5), ended, self.begins.get(i, 0))
+            conditions.append(replace(condition, residual=residual, region=slab, weight=1.0))
         solution = None if problem.solution is None else partial(_later, problem.solution, start, length)
         return replace(problem, name=f"{problem.name} ({number + 1})", domain=box, conditions=conditions, solution=solution)
 
@@ -294,11 +310,11 @@ class _InSlab:
 
 @dataclass(frozen=True)
 class _Slab:
-    """A region of a slab: with each point come its beginning, its length and, on its first face, what the last one ended with."""
+    """A region of a slab: with each point come three numbers and, on its first face, what the slab before ended with."""
 
     region: Region
-    start: float
-    length: float
+    #: Beginning and length of the slab, and the root of the condition's weight.
+    slab: tuple[float, float, float]
     ended: Callable[..., Any] | None
     numbers: int
 
@@ -307,13 +323,13 @@ class _Slab:
     codimension = property(lambda self: self.region.codimension)
     measure = property(lambda self: self.region.measure)
     capacity = property(lambda self: self.region.capacity)
-    carries = property(lambda self: 2 + self.numbers)
+    carries = property(lambda self: 3 + self.numbers)
 
     def sample(self, n: int, *, seed: int, sampler: Sampler = uniform) -> np.ndarray:
         """Draw at most `n` points, and append what comes with them."""
         x = self.region.sample(n, seed=seed, sampler=sampler)
         ended = np.empty((len(x), 0)) if self.ended is None else np.asarray(self.ended(jnp.asarray(x)))
-        return np.concatenate([x, np.full((len(x), 2), (self.start, self.length)), ended], axis=1)
+        return np.concatenate([x, np.tile(self.slab, (len(x), 1)), ended], axis=1)
 
     def contains(self, x: np.ndarray) -> np.ndarray:
         """Tell which of the points (n, d) belong to the region: (n,) of bool."""
@@ -330,7 +346,7 @@ def _later(solution, start, length, x):
 
 def _residual(condition, region, u, x, numbers):
     """Evaluate the residual of a condition at a point of a slab, less what the slab before ended with."""
-    start, length, ended = numbers[0], numbers[1], numbers[2:]
+    start, length, root, ended = numbers[0], numbers[1], numbers[2], numbers[3:]
     normal = [region.normal(x)] if condition.takes_normal else []
     found = condition.residual(_InSlab(u, start, length), x.at[-1].set(start + length * x[-1]), *normal)
-    return found - ended.reshape(jnp.shape(found)) if ended.size else found
+    return root * (found - ended.reshape(jnp.shape(found)) if ended.size else found)

@@ -285,3 +285,27 @@ def test_what_a_killed_process_has_left_is_removed_by_the_next_save(tmp_path):
     with replacing(tmp_path / "run.npz") as partial:
         partial.write_text("whole")
     assert sorted(os.listdir(tmp_path)) == [own.name, "run.npz"]
+
+
+def test_a_run_is_verified_from_its_file(capsys, tmp_path):
+    path = tmp_path / "run.npz"
+    options = ["--steps", "20", "--points", "60", "--width", "8", "--rank", "20"]
+    assert command(["train", "poisson_1d", "--out", str(path), *options]) == 0
+    assert command(["verify", str(path), "--json", "--runs", "1"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["trusted"] and found["problem"] == "poisson_1d" and len(found["distances"]) == 1
+    assert command(["verify", str(path)]) == 0
+    assert capsys.readouterr().out.startswith("poisson_1d: relative error about ")
+    assert command(["train", "transport_1d", "--speed", "30", "--out", str(path), "--steps", "40", "--points", "200"]) == 0
+    assert command(["verify", str(path)]) == 1
+    assert "do not trust it" in capsys.readouterr().out
+
+
+def test_a_march_from_the_command_line(capsys, tmp_path):
+    path = tmp_path / "march.npz"
+    options = ["--width", "6", "--depth", "1", "--points", "60", "--rank", "10", "--steps", "3", "--json", "--out", str(path)]
+    assert command(["train", "transport_1d", "--slabs", "3", *options]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 9
+    assert load(path).network.count == 3
+    assert command(["train", "poisson_2d", "--slabs", "3", *options]) == 2
+    assert "cannot be cut into slabs" in capsys.readouterr().err

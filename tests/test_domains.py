@@ -46,8 +46,13 @@ def test_a_grid_takes_the_largest_power_that_fits():
     assert len(BOX.sample(215, seed=0, sampler=sl.SAMPLERS["grid"])) == 125
 
 
+def test_a_latin_hypercube_has_one_point_in_each_part_of_an_axis():
+    x = sl.Box([0, 0, 0], [1, 1, 1]).sample(50, seed=0, sampler=sl.SAMPLERS["latin"])
+    assert np.array_equal(np.sort(np.floor(50 * x), axis=0), np.tile(np.arange(50.0)[:, None], 3))
+
+
 def test_seed_decides_the_random_points():
-    for name in ("uniform", "sobol"):
+    for name in ("uniform", "sobol", "latin"):
         first, again, other = (BOX.sample(20, seed=seed, sampler=sl.SAMPLERS[name]) for seed in (1, 1, 2))
         assert np.array_equal(first, again)
         assert not np.any(first == other)
@@ -104,6 +109,13 @@ def test_a_normal_points_out_of_the_domain_and_has_length_one(domain):
     normals = np.asarray(jax.vmap(domain.boundary.normal)(jnp.asarray(x)))
     np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1.0, rtol=1e-12)
     assert np.all(domain.contains(x - 1e-3 * normals)) and not np.any(domain.contains(x + 1e-3 * normals))
+
+
+def test_a_point_is_as_far_from_the_surface_of_a_box_as_from_its_nearest_point():
+    x, near = np.array([[0.0, 1.0, 2.2], [2.0, 4.0, 2.25], [0.9, 3.0, 2.25]]), BOX.boundary.sample(40000, seed=0, sampler=UNIFORM)
+    expected = np.min(np.linalg.norm(x[:, None] - near, axis=2), axis=1)
+    np.testing.assert_allclose(jax.vmap(BOX.boundary.distance)(jnp.asarray(x)), expected, atol=0.05)
+    assert BOX.face(0, "upper").distance(jnp.array([-1.0, 1.0, 2.25])) == 2
 
 
 def test_a_normal_keeps_the_type_of_its_point():

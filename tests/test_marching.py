@@ -122,3 +122,58 @@ def test_what_cannot_be_marched_is_refused(problem, options, text):
     network = NETWORK if problem.dim == 2 else sl.MLP(1, 4, 1)
     with pytest.raises(sl.InputError, match=text):
         marched(problem, network, steps=2, **options)
+
+
+def test_as_many_slabs_as_make_two_of_them_agree():
+    run = sl.march(TRANSPORT, None, sl.natural_gradient(), slabs="auto", points=300, steps=40, progress=False)
+    tried = run.settings["slabs_tried"]
+    assert run.network.count == 2 * max(tried) and list(tried)[-1] == max(tried)
+    assert tried[max(tried)] <= 1e-3 < min([value for count, value in tried.items() if count < max(tried)], default=1.0)
+    assert error(run) < 1e-3
+    # Its first slab is not trained twice.
+    assert len(run.history) == 40 * run.network.count
+
+
+def test_more_slabs_do_not_compile_anew():
+    before = compiled_step.cache_info().misses
+    for slabs in (2, 4):
+        marched(network=sl.Periodic(sl.MLP(3, 7, 1), (1.0, None)), slabs=slabs, steps=1)
+    assert compiled_step.cache_info().misses == before + 1
+
+
+def test_a_checkpoint_of_a_march_goes_on(tmp_path):
+    path, whole = tmp_path / "march.npz", marched(steps=4)
+
+    class Killed(Exception):
+        pass
+
+    def kill(trainer, record):
+        if record.step == 2 and trainer.problem.name.endswith("(3)"):
+            raise Killed
+
+    with pytest.raises(Killed) as raised:
+        marched(steps=4, callbacks=[kill], checkpoint=path)
+    assert raised.value.run.settings["slab_steps"] == [4, 4] and len(sl.load(path).history) == 8
+    again = sl.resume(path, progress=False)
+    np.testing.assert_array_equal(again.theta, whole.theta)
+    np.testing.assert_array_equal(again.history.loss, whole.history.loss)
+    assert all(np.array_equal(one, other) for one, other in zip(again.points, whole.points, strict=True))
+    assert sl.load(path).settings == again.settings
+
+
+def test_points_of_a_march_lie_in_all_of_the_interval():
+    run = marched(steps=1)
+    inside, side, start = run.points
+    assert len(inside) == 4 * 320 and np.all(start[:, 1] == 0) and len(start) < len(side)
+    assert all(np.all(run.problem.domain.contains(x)) for x in run.points)
+    assert np.histogram(inside[:, 1], 4, (0, 1))[0].tolist() == [320] * 4
+
+
+def test_a_problem_is_solved_by_its_recipe():
+    recipe = sl.Recipe(width=6, depth=1, points=120, rank=20, steps=3, slabs=2, options={"sampler": sl.SAMPLERS["sobol"]})
+    problem = dataclasses.replace(TRANSPORT, recipe=recipe)
+    run = sl.solve(problem, progress=False)
+    assert run.network == sl.Slabs(sl.MLP(2, 6, 1), start=0.0, length=0.5, count=2)
+    assert run.history.rank.tolist() == [20] * 6 and run.settings["sampler"] == "sobol"
+    whole = sl.solve(problem, slabs=1, points=60, progress=False)
+    assert whole.network == sl.MLP(2, 6, 1) and whole.settings["points"] == 60 and len(whole.history) == 3

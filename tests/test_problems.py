@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracles import Disk, robin_on_a_disk
+from oracles import robin_on_a_disk
 
 import sketchlab as sl
 
@@ -193,8 +193,8 @@ def make(**changes):
         ),
         (make(conditions=[sl.interior(lambda u, x, normal: u(x))]), "on the interior takes .u, x, normal., but only a boundary"),
         (
-            make(domain=Disk(1.0), conditions=[sl.face(axis=0, side="lower", residual=lambda u, x: u(x))]),
-            "Disk has no faces: use sl.b",
+            make(domain=sl.Ball([0, 0], 1), conditions=[sl.face(axis=0, side="lower", residual=lambda u, x: u(x))]),
+            "Ball has no faces: use sl.b",
         ),
         (lambda: sl.interior(3), "residual = 3 is not a function: write lambda u, x"),
         (lambda: sl.Condition(lambda u, x: u(x), "interior"), "region = 'interior' is not a region: use sl.interior"),
