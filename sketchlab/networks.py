@@ -23,14 +23,24 @@ or plain JAX.
 
 import functools
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.user_code import explain, line_of
-from sketchlab.validation import Catalogue, InputError, check_call, check_integer, check_key, checked_call
+from sketchlab.validation import (
+    Catalogue,
+    InputError,
+    check_array,
+    check_call,
+    check_integer,
+    check_key,
+    check_real,
+    checked_call,
+)
 
 #: Smooth enough for second derivatives; relu3, max(0, z)³, only just, and not analytic: its eigenvalues decay more slowly.
 ACTIVATIONS = Catalogue(
@@ -156,11 +166,18 @@ class MLP:
         With 1, the network returns a scalar (); with m > 1, a vector (m,).
     activation : str
         σ, an entry of `ACTIVATIONS`.
+    scales : float or sequence of float, optional
+        Standard deviations that the weights of the first layer begin with, one for each axis: for sin units the wave numbers
+        of the solution (Sitzmann and others 2020). By default those of any layer.
+    spread : float
+        Biases of the first layer begin between -spread and spread: π for sin units; for tanh units so much that they bend all
+        over the domain.
 
     Raises
     ------
     InputError
-        If any of the numbers is not a whole one between 1 and its entry in `LARGEST`, or the activation is unknown.
+        If any of the numbers is not a whole one between 1 and its entry in `LARGEST`, a scale is not above 0, or the activation
+        is unknown.
 
     Examples
     --------
@@ -177,12 +194,25 @@ class MLP:
     depth: int = 2
     outputs: int = 1
     activation: str = "tanh"
+    scales: Sequence[float] | float | None = field(default=None, repr=False)
+    spread: float = field(default=0.0, repr=False)
 
     def __post_init__(self):
         for name, largest in LARGEST.items():
             # As an int: a NumPy integer, from np.arange say, has no place in JSON.
             object.__setattr__(self, name, check_integer(name, getattr(self, name), 1, largest))
         ACTIVATIONS[self.activation]
+        object.__setattr__(self, "spread", check_real("spread", self.spread, 0, np.inf, open_high=True))
+        if self.scales is not None:
+            scales = (
+                np.broadcast_to(check_array("scales", self.scales), (self.dim,)) if np.size(self.scales) == 1 else self.scales
+            )
+            if np.shape(scales) != (self.dim,):
+                raise InputError(f"scales = {self.scales!r} are not {self.dim} numbers, one for each axis.")
+            checked = (
+                check_real("scale", scale, 0, np.inf, open_low=True, open_high=True) for scale in np.asarray(scales).tolist()
+            )
+            object.__setattr__(self, "scales", tuple(checked))
 
     @property
     def layers(self) -> list[tuple[int, int]]:
@@ -202,11 +232,14 @@ class MLP:
 
     @checked_call()
     def init(self, *, key, dtype=None) -> jax.Array:
-        """Draw `theta` (P,): weights normal with variance 2 / (inputs + outputs), biases zero (Glorot, Bengio 2010)."""
+        """Draw `theta` (P,): weights normal with variance 2 / (inputs + outputs), biases zero (Glorot, Bengio 2010).
+
+        Where `scales` are given, weights of the first layer are uniform with these standard deviations.
+        """
         keys = jax.random.split(check_key(key), len(self.layers))
         # JAX compiles its generator for every length, half a second each. So lengths are rounded up to a power of four, which
         # most networks share; the first numbers are the same however many are drawn.
-        longest = max(rows * columns for rows, columns in self.layers)
+        longest = max((self.dim + 1) * self.width, *(rows * columns for rows, columns in self.layers))
         draws = max(SHORTEST_DRAW, 4 ** math.ceil(math.log(longest, 4)))
         return _scale_and_join(self, [jax.random.normal(layer_key, (draws,), dtype) for layer_key in keys])
 
@@ -242,4 +275,10 @@ def _scale_and_join(network, draws):
     pieces = []
     for drawn, (rows, columns) in zip(draws, network.layers, strict=True):
         pieces += [drawn[: rows * columns] * (2 / (rows + columns)) ** 0.5, jnp.zeros(rows, drawn.dtype)]
+    # The distribution function of normal numbers makes them uniform, from -1 to 1.
+    weights = draws[0][: network.dim * network.width].reshape(network.width, network.dim)
+    biases = draws[0][network.dim * network.width : (network.dim + 1) * network.width]
+    if network.scales is not None:
+        pieces[0] = jnp.ravel(jax.lax.erf(weights / 2**0.5) * (3**0.5 * np.array(network.scales, weights.dtype)))
+    pieces[1] = network.spread * jax.lax.erf(biases / 2**0.5)
     return jnp.concatenate(pieces)

@@ -1,12 +1,15 @@
 """Networks that fit a problem, by a name: what dropdowns and the command line offer."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from sketchlab.domains import unit_sized
 from sketchlab.networks import MLP
 from sketchlab.scaled import Scaled
 from sketchlab.validation import Catalogue
-from sketchlab.wrappers import Fourier, Periodic
+from sketchlab.wrappers import Fourier, Periodic, WithFeatures
 
 
 def usual_network(
@@ -80,3 +83,41 @@ USUAL_NETWORKS = Catalogue(
         "fourier": _behind_oscillations,
     },
 )
+
+
+def spread_units(
+    scales: Sequence[float],
+    *,
+    spread: float = np.pi,
+    periods: Sequence[float | None] | None = None,
+    harmonics: int = 1,
+    features=(),
+):
+    """Return a kind of network for a recipe: hidden units of the first layer are spread over the domain, and over wave numbers.
+
+    Coordinates go from -1 to 1. One wide layer of sin units with the wave numbers of the solution is nearly a random Fourier
+    basis, one of tanh units a smooth one; Gauss-Newton needs few steps to find the best function in it.
+
+    Parameters
+    ----------
+    scales : sequence of float
+        Of the first layer, one for each input: see `MLP`.
+    spread : float
+    periods : sequence, optional
+        As of `Periodic`, in units of the problem; `harmonics` too.
+    features : sequence
+        Of `WithFeatures`.
+    """
+
+    def make(problem, width, depth, activation):
+        network: Any = MLP(len(scales), width, depth, problem.outputs, activation, scales, spread)
+        lower, upper = problem.domain.lower, problem.domain.upper
+        if features:
+            network = WithFeatures(network, features)
+        if periods is not None:
+            lengths = np.subtract(upper, lower)
+            scaled = [None if period is None else 2 * period / length for period, length in zip(periods, lengths, strict=True)]
+            network = Periodic(network, scaled, harmonics)
+        return Scaled(network, lower, upper)
+
+    return make

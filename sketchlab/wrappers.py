@@ -7,6 +7,7 @@ network                  u(x), with N the network inside
 =======================  ===========================================================================================
 Periodic(N, periods)     N(… cos(2πx_i/p_i), sin(2πx_i/p_i) …): periodic along the axes that have a period p_i
 Fourier(N, frequencies)  N(cos(2πBx), sin(2πBx)): oscillates as fast as the rows of B (Tancik and others 2020)
+WithFeatures(N, (s, …))  N(x, s(x), …): given what a smooth network cannot make, as the singular function of a corner
 Hard(N, lift, distance)  lift(x) + distance(x) N(x): equals lift where distance is 0 (Lagaris, Likas, Fotiadis 1998)
 =======================  ===========================================================================================
 
@@ -25,7 +26,7 @@ import numpy as np
 
 from sketchlab.calculus import Function
 from sketchlab.networks import NETWORKS, apply, check_network, name_of
-from sketchlab.validation import InputError, check_array, check_real, checked_call
+from sketchlab.validation import Catalogue, InputError, check_array, check_integer, check_real, checked_call
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,12 @@ class Periodic(Wrapper):
     Parameters
     ----------
     network : network
-        Its dim is the number of features: 2 for an axis with a period, cos and sin of 2πx/period, and 1 for another, x itself.
+        Its dim is the number of features: for an axis with a period cos and sin of 2πjx/period for each harmonic j, and 1 for
+        another, x itself.
     periods : sequence of float or None
         One entry for each axis of x; None leaves the axis as it is.
+    harmonics : int
+        Number of harmonics, from the first on: more of them where u is steep.
 
     Examples
     --------
@@ -97,6 +101,7 @@ class Periodic(Wrapper):
     """
 
     periods: Sequence[float | None]
+    harmonics: int = 1
 
     def __post_init__(self):
         super().__post_init__()
@@ -106,7 +111,8 @@ class Periodic(Wrapper):
             p if p is None else check_real("period", p, 0, np.inf, open_low=True, open_high=True) for p in self.periods
         )
         object.__setattr__(self, "periods", periods)
-        self._check_features(sum(1 if period is None else 2 for period in periods))
+        object.__setattr__(self, "harmonics", check_integer("harmonics", self.harmonics, 1, 1000))
+        self._check_features(sum(1 if period is None else 2 * self.harmonics for period in periods))
 
     dim = property(lambda self: len(self.periods))
 
@@ -117,8 +123,9 @@ class Periodic(Wrapper):
             if period is None:
                 features.append(coordinate)
             else:
-                angle = coordinate * (2 * np.pi / period)
-                features += [jnp.cos(angle), jnp.sin(angle)]
+                for harmonic in range(1, self.harmonics + 1):
+                    angle = coordinate * (2 * np.pi * harmonic / period)
+                    features += [jnp.cos(angle), jnp.sin(angle)]
         return self.network.evaluate(parameters, jnp.stack(features))
 
 
@@ -161,6 +168,77 @@ class Fourier(Wrapper):
 
 @checked_call()
 @dataclass(frozen=True)
+class WithFeatures(Wrapper):
+    """u(x) = N(x, s_1(x), s_2(x) …): what a smooth network cannot make, such as a corner's singular function, is given to it.
+
+    Parameters
+    ----------
+    network : network
+        Its dim is d and the number of features.
+    features : sequence of str or callable, (d,) -> ()
+        Entries of `FEATURES`, or your own; with these, the network is not saved by its settings.
+
+    Examples
+    --------
+    >>> network = sl.WithFeatures(sl.MLP(dim=3), features=["corner"])
+    >>> theta = network.init(key=jax.random.key(0))
+    >>> network.dim, network.apply(theta, jnp.array([0.5, 0.1])).shape
+    (2, ())
+    """
+
+    features: Sequence[str | Function]
+
+    def __post_init__(self):
+        super().__post_init__()
+        if isinstance(self.features, str) or not isinstance(self.features, Sequence) or not self.features:
+            raise InputError(f"features = {self.features!r} is no list of names or functions: write features=['corner'].")
+        object.__setattr__(self, "features", tuple(self.features))
+        for feature in self.features:
+            if not callable(feature):
+                FEATURES[feature]
+        if self.dim < 1:
+            raise InputError(
+                f"{len(self.features)} features leave no axis of the {self.network.dim} inputs: give dim = d + them."
+            )
+
+    dim = property(lambda self: self.network.dim - len(self.features))
+
+    @property
+    def settings(self) -> dict | None:
+        """None where a feature is a function."""
+        return None if any(map(callable, self.features)) else super().settings
+
+    def evaluate(self, parameters, x: jax.Array) -> jax.Array:
+        """Evaluate u at one point."""
+        features = [(feature if callable(feature) else FEATURES[feature])(x) for feature in self.features]
+        return self.network.evaluate(parameters, jnp.concatenate([x, jnp.stack(features)]))
+
+
+def corner(x: jax.Array) -> jax.Array:
+    """Return r^(2/3) sin(2φ/3) around the origin of the plane: harmonic, zero for φ = 0 and φ = 3π/2, its gradient infinite at 0.
+
+    So behaves a solution of Poisson's equation where two sides of the boundary make a corner of 270 degrees inside.
+    """
+    # Turned so that the angle jumps in the quadrant that is cut out.
+    turn = 3 * np.pi / 4
+    a, b = np.cos(turn) * x[0] + np.sin(turn) * x[1], np.cos(turn) * x[1] - np.sin(turn) * x[0]
+    at_corner = (a == 0) & (b == 0)
+    a, b = jnp.where(at_corner, 1.0, a), jnp.where(at_corner, 0.0, b)
+    value = (a**2 + b**2) ** (1 / 3) * jnp.sin(2 / 3 * (jnp.arctan2(b, a) + turn))
+    return jnp.where(at_corner, 0.0, value)
+
+
+def kink(x: jax.Array) -> jax.Array:
+    """Return |x₁|: a solution bends so where a coefficient jumps on the line x₁ = 0."""
+    return jnp.abs(x[0])
+
+
+#: Functions of a point by name, for `WithFeatures`.
+FEATURES = Catalogue("feature", {"corner": corner, "kink": kink})
+
+
+@checked_call()
+@dataclass(frozen=True)
 class Hard(Wrapper):
     """u(x) = lift(x) + distance(x) N(x): boundary values that hold exactly, and need no condition.
 
@@ -198,4 +276,4 @@ class Hard(Wrapper):
         return u if self.lift is None else self.lift(x) + u
 
 
-NETWORKS.update(periodic=Periodic, fourier=Fourier, hard=Hard)
+NETWORKS.update(periodic=Periodic, features=WithFeatures, fourier=Fourier, hard=Hard)
