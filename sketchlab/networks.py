@@ -279,6 +279,6 @@ def _scale_and_join(network, draws):
     weights = draws[0][: network.dim * network.width].reshape(network.width, network.dim)
     biases = draws[0][network.dim * network.width : (network.dim + 1) * network.width]
     if network.scales is not None:
-        pieces[0] = jnp.ravel(jax.lax.erf(weights / 2**0.5) * (3**0.5 * np.array(network.scales, weights.dtype)))
+        pieces[0] = jnp.ravel(jax.lax.erf(weights / 2**0.5) * (3**0.5 * np.array([network.scales], weights.dtype)))
     pieces[1] = network.spread * jax.lax.erf(biases / 2**0.5)
     return jnp.concatenate(pieces)

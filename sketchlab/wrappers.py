@@ -221,7 +221,7 @@ def corner(x: jax.Array) -> jax.Array:
     """
     # Turned so that the angle jumps in the quadrant that is cut out.
     turn = 3 * np.pi / 4
-    a, b = np.cos(turn) * x[0] + np.sin(turn) * x[1], np.cos(turn) * x[1] - np.sin(turn) * x[0]
+    a, b = (x[1] - x[0]) * 0.5**0.5, -(x[0] + x[1]) * 0.5**0.5
     at_corner = (a == 0) & (b == 0)
     a, b = jnp.where(at_corner, 1.0, a), jnp.where(at_corner, 0.0, b)
     value = (a**2 + b**2) ** (1 / 3) * jnp.sin(2 / 3 * (jnp.arctan2(b, a) + turn))

@@ -131,7 +131,7 @@ def test_what_is_derived_from_mlp_does_not_pass_for_one(monkeypatch):
     [
         (None, r"holds functions or is not in sl\.NETWORKS: give the network itself, as in load\(file, network=…\)"),
         ({"name": "mpl"}, "unknown network 'mpl'. Did you mean 'mlp'"),
-        ({"name": "mlp", "dim": 2, "breadth": 3}, "MLP has no option 'breadth'. It takes dim, width"),
+        ({"name": "mlp", "dim": 2, "breadth": 3}, "MLP has no option 'breadth'. Did you mean 'spread'"),
         ({"dim": 2}, "unknown network None"),
     ],
 )

@@ -36,7 +36,7 @@ def kovasznay(reynolds: float = 40.0) -> Problem:
         Re, between 1 and 1000.
     """
     reynolds = check_real("reynolds", reynolds, 1, 1000)
-    decay = reynolds / 2 - np.sqrt(reynolds**2 / 4 + 4 * np.pi**2)
+    decay = reynolds / 2 - (reynolds**2 / 4 + 4 * np.pi**2) ** 0.5
 
     def exact(x):
         fading, angle = jnp.exp(decay * x[0]), 2 * jnp.pi * x[1]

@@ -51,14 +51,14 @@ def reaction_1d(rate: float = 5.0) -> Problem:
 
 def reaction_diffusion() -> Problem:
     """Two species that react and spread, on (0, 1) × (0, 1); points are (x, t)."""
-    diffusivities = np.array([0.1, 0.05])
 
     def exact(x):
         return jnp.stack([1 + jnp.exp(-x[1]) * jnp.sin(jnp.pi * x[0]) / 2, 1 / (1 + x[0] ** 2 + x[1])])
 
     def change(w, x):
         u, v = w(x)
-        return partial(w, 1)(x) - diffusivities * laplacian(w, axes=[0])(x) - jnp.stack([u - u * v, u * v - v])
+        spread = jnp.array([0.1, 0.05], x.dtype) * laplacian(w, axes=[0])(x)
+        return partial(w, 1)(x) - spread - jnp.stack([u - u * v, u * v - v])
 
     conditions = [
         interior(lambda w, x: change(w, x) - change(exact, x)),
@@ -93,9 +93,9 @@ def burgers(viscosity: float = 0.01 / np.pi) -> Problem:
     rounding for functions that are analytic and vanish at both ends.
     """
     viscosity = check_real("viscosity", viscosity, 0.002, 10.0)
-    nodes = np.linspace(-20.0, 20.0, 801)
 
     def exact(x):
+        nodes = jnp.linspace(-20.0, 20.0, 801, dtype=x.dtype)
         # u = −∫ sin(πy) e^(−cos(πy)/(2πν)) e^(−z²) dz / ∫ e^(−cos(πy)/(2πν)) e^(−z²) dz with y = x − z √(4νt)
         y = jnp.pi * (x[0] - nodes * jnp.sqrt(4 * viscosity * jnp.maximum(x[1], 0.0)))
         exponent = -jnp.cos(y) / (2 * jnp.pi * viscosity) - nodes**2
@@ -108,7 +108,16 @@ def burgers(viscosity: float = 0.01 / np.pi) -> Problem:
         face(axis=1, side="lower", residual=lambda u, x: u(x) + jnp.sin(jnp.pi * x[0]), weight=10.0),
     ]
     equation = f"u_t + u u_x = ν u_xx on (−1, 1)×(0, 1),  u(x, 0) = −sin πx,  ν = {viscosity:.4g}"
-    return Problem("burgers", Box([-1.0, 0.0], [1.0, 1.0]), conditions, exact, 1, equation, ("x", "t"), _in_slabs(4, "A shock"))
+    return Problem(
+        "burgers",
+        Box([-1.0, 0.0], [1.0, 1.0]),
+        conditions,
+        exact,
+        1,
+        equation,
+        ("x", "t"),
+        _in_slabs(4, "A shock", (1000, 16, 16, 150)),
+    )
 
 
 def allen_cahn() -> Problem:
@@ -166,7 +175,7 @@ def _periodic(name, lower, upper, change, first, equation, recipe):
     return Problem(name, box, conditions, Reference(name), 1, equation, ("x", "t"), recipe)
 
 
-def _in_slabs(slabs, why):
+def _in_slabs(slabs, why, points=(1000, 16, 150)):
     harmonics = 4
 
     def make(problem, width, depth, activation):
@@ -178,7 +187,7 @@ def _in_slabs(slabs, why):
     return Recipe(
         network=make,
         width=24,
-        points=[1000, 16, 150],
+        points=points,
         rank=400,
         steps=100,
         slabs=slabs,

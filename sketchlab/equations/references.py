@@ -42,10 +42,12 @@ class Reference:
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Evaluate at one point (x, t)."""
-        stored, (place, time) = self._stored, x
+        place, time = x
+        stored = {name: np.asarray(value, x.dtype) for name, value in self._stored.items()}
         edges, cosine, sine = stored["edges"], stored["cosine"], stored.get("sine")
         panels, degrees, modes = cosine.shape
-        panel = jnp.clip(jnp.searchsorted(edges, jax.lax.stop_gradient(time), side="right") - 1, 0, panels - 1)
+        # The last panel that begins before this time; one of the ends belongs to both.
+        panel = jnp.sum(jnp.asarray(edges[1:-1]) < jax.lax.stop_gradient(time))
         start, end = jnp.asarray(edges)[panel], jnp.asarray(edges)[panel + 1]
         tau = (2 * time - start - end) / (end - start)
 
@@ -56,6 +58,6 @@ class Reference:
         _, polynomials = jax.lax.scan(next_polynomial, (jnp.ones_like(tau), tau), length=degrees)
         # A product with all panels, all but one times zero: cheaper for many points than to pick coefficients for each.
         at = jnp.where(jnp.arange(panels)[:, None] == panel, polynomials, 0.0).ravel()
-        angles = (2 * np.pi / stored["length"]) * (place - stored["lower"]) * np.arange(modes)
+        angles = (2 * np.pi / stored["length"]) * (place - stored["lower"]) * np.arange(modes, dtype=x.dtype)
         u = at @ cosine.reshape(-1, modes) @ jnp.cos(angles)
         return u if sine is None else u + at @ sine.reshape(-1, modes) @ jnp.sin(angles)
