@@ -11,6 +11,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import sketchlab as sl
+from benchmarks import records
 from benchmarks.peers import PEERS, run_peer
 from benchmarks.rows import MILESTONES, TARGETS
 from sketchlab.orthogonal import orthonormalize
@@ -185,6 +186,7 @@ def main() -> None:
     jax.config.update("jax_enable_x64", True)
     job = json.loads(sys.argv[1])
     jobs = {"race": race, "steps": steps_of, "profile": profile, "spectra": spectra, "test_matrices": test_matrices}
+    jobs |= {"solve": records.solve, "chebyshev": records.chebyshev_helmholtz, "fourier": records.fourier}
     result = jobs[job.pop("job")](**job)
     # Linux counts in KiB.
     result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

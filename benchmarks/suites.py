@@ -9,6 +9,7 @@ import statistics
 
 import numpy as np
 
+from benchmarks import records
 from benchmarks.machine import sentence
 from benchmarks.peers import PEERS
 from benchmarks.rows import MILESTONES, RACES, TARGETS
@@ -321,7 +322,33 @@ def _bytes(count):
     return f"{count / 1e9:.2f} GB"
 
 
+def _report_records(measured, machine):
+    speeds = [result["gflops"] for result in measured if "gflops" in result]
+    return _section(
+        "The hard equations",
+        "Each by its recipe (`problem.recipe`), with the same optimizer and its default options, for at most the seconds of its "
+        f"goal. Matrix products of this machine ran at {min(speeds):.0f} to {max(speeds):.0f} GFLOP/s meanwhile. The last rows "
+        "are what a user would take where it applies, on a box and with a smooth solution: a spectral method in 30 lines.",
+        machine,
+        ["problem", "goal", "error: median / worst", "reached", "seconds: median / worst", "steps", "P", "record elsewhere"],
+        records.lines(measured),
+    )
+
+
+def _report_certificates(measured, machine):
+    return _section(
+        "What `verify` says, and the truth",
+        "The estimate of the error by two independent runs, beside the true one, which it does not know; close is within a "
+        "factor of ten. A wrong answer is one with an error above 0.1.",
+        machine,
+        ["problem", "true error, median", "estimate close", "estimate / truth", "trusted", "wrong and trusted"],
+        records.certificate_lines(measured),
+    )
+
+
 SUITES = {
+    "records": (records.measure, _report_records),
+    "certificates": (records.measure_certificates, _report_certificates),
     "targets": (_targets, _report_targets),
     "profile": (_profile, _report_profile),
     "race": (_race, _report_race),
