@@ -151,8 +151,14 @@ class TestEveryExplorer:
         assert len(_instances) == before
 
 
-@pytest.mark.parametrize("problem", sl.PROBLEMS)
-@pytest.mark.parametrize("name", ["spectrum", "training", "race", "scaling"])
+#: One of each kind; the training explorer, which shows most, takes all.
+KINDS = ["poisson_1d", "heat_1d", "poisson_5d", "transport_1d", "l_shape", "kovasznay", "allen_cahn"]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [("training", problem) for problem in sl.PROBLEMS] + [(n, p) for n in ("spectrum", "race", "scaling") for p in KINDS],
+)
 def test_every_problem(made, name, problem):
     explorer = made(name, problem=problem)
     if name in RUNNING:
@@ -801,3 +807,14 @@ def test_no_warning_is_raised_by_any_explorer(made):
             if name in RUNNING:
                 explorer.run_sync(1)
             assert explorer.error is None
+
+
+def test_a_run_is_verified_by_a_button(made):
+    explorer = made("training", problem="poisson_1d", width=8, points=60, rank=20)
+    explorer.buttons["verify"].click()
+    assert "Press Run first" in explorer.status.value
+    explorer.run_sync(25)
+    with explorer._background.waiting():
+        explorer.buttons["verify"].click()
+    assert explorer.error is None and "relative error about" in explorer.status.value
+    assert explorer.trainer.records[-1].step == 25

@@ -23,6 +23,7 @@ from sketchlab.searches import SEARCHES
 from sketchlab.setup import Setup
 from sketchlab.storage import save
 from sketchlab.trainer import Trainer
+from sketchlab.verification import RUNS, verify
 
 _sizes = jax.jit(LeastSquares.residual_size, static_argnums=(0, 1))
 
@@ -91,6 +92,7 @@ class TrainingExplorer(Explorer):
         "run": ("play", "Train for so many steps, or until paused"),
         "pause": ("pause", "Stop after this step"),
         "step": ("step-forward", "Take one step"),
+        "verify": ("check", "How far can it be trusted? Trains independent runs and compares, without the exact solution"),
         "reset": ("undo", "Back to the initial parameters, with what the controls say"),
     }
     #: Controls that change what a run is made of: they apply on Reset.
@@ -147,6 +149,17 @@ class TrainingExplorer(Explorer):
     def step(self) -> None:
         """Take one step, or one more than was asked for."""
         self._start(1, on_top=self._background.running)
+
+    def verify(self) -> None:
+        """Estimate the error without the exact solution, by independent runs of as many steps, see `sketchlab.verify`."""
+        session = self._session
+        if self.trainer is None or not session.taken:
+            self._say("Press Run first: there is nothing to verify yet.", "idle")
+            return
+        found = []
+        self._say(f"training {RUNS} independent runs of {session.taken} steps each …", "running")
+        run = self.trainer.run("interrupted", steps=session.taken)
+        self._background.start(lambda: found.append(verify(run)) is not None, lambda more: self._say(f"{found[0]}", "idle"))
 
     def run_sync(self, steps: int) -> "TrainingExplorer":
         """Train here and now, without a browser; raises what goes wrong, and returns the explorer."""
