@@ -1,4 +1,6 @@
-"""Draw every figure of docs/spectra.md anew into docs/figures: ``python docs/make_figures.py [NAME …]``, some minutes for all.
+"""Draw every figure of docs/spectra.md and docs/equations.md anew into docs/figures: ``python docs/make_figures.py [NAME …]``.
+
+Some minutes for all, but a quarter of an hour for the equations.
 
 Each function below draws one figure and is named after its file.
 """
@@ -20,8 +22,10 @@ import numpy as np
 import sketchlab as sl
 from sketchlab.drawing import COLOURS, GREY, positive
 from sketchlab.plots import DASHES
+from sketchlab.trainer import solution_errors
 
 FOLDER = Path(__file__).parent / "figures"
+FIRST = ("poisson_1d", "poisson_2d", "poisson_5d", "heat_1d", "nonlinear_bvp", "transport_1d")
 HEAT, NETWORK, POINTS = sl.PROBLEMS["heat_1d"](), sl.MLP(2, 32, 2), 1100
 
 
@@ -88,7 +92,7 @@ def comparison():
         "width": {str(w): (HEAT, sl.MLP(2, w, 2)) for w in (8, 16, 32, 64)},
         "depth": {str(d): (HEAT, sl.MLP(2, 24, d)) for d in (1, 2, 3, 4)},
         "activation": {a: (HEAT, sl.MLP(2, 32, 2, activation=a)) for a in sl.ACTIVATIONS},
-        "problem": {n: (p := make(), p.network()) for n, make in sl.PROBLEMS.items()},
+        "problem": {n: (p := sl.PROBLEMS[n](), p.network(32, 2, "tanh")) for n in FIRST},
     }
     for ax, (title, family) in zip(axes.ravel(), families.items(), strict=True):
         sl.plot_spectrum({name: sl.spectrum(*one, points=600) for name, one in family.items()}, ax=ax)
@@ -163,6 +167,25 @@ def memory():
     sl.plot_memory([network.size for network in networks], taken, at_hand=sl.memory_at_hand())
 
 
+def equations():
+    """Solve every problem by its recipe, in half a minute of steps at most, and draw what was found."""
+    columns, problems = 4, {name: make() for name, make in sl.PROBLEMS.items()}
+    rows = -(-len(problems) // columns)
+    _, axes = plt.subplots(rows, columns, figsize=(3.1 * columns, 2.5 * rows), layout="constrained")
+    for ax in axes.flat:
+        ax.axis("off")
+    for ax, (name, problem) in zip(axes.flat, problems.items(), strict=False):
+        run = sl.solve(problem, seconds=30 / problem.recipe.slabs, progress=False)
+        ax.axis("on")
+        sl.plot_solution(run, ax=ax)
+        error, _ = solution_errors(sl.Setup(problem, run.network, 100))(jnp.asarray(run.theta))
+        ax.set_title(f"{name}, error {error:.0e}", fontsize=9)
+        if ax.get_legend():
+            ax.get_legend().remove()
+        print(f"  {name} {error:.1e}", flush=True)
+        jax.clear_caches()
+
+
 def _draw_experiment(result, title):
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     for ax, norm in zip(axes, ("spectral", "frobenius"), strict=True):
@@ -187,6 +210,7 @@ FIGURES = {
         eigenfunctions,
         decay_bound,
         memory,
+        equations,
     )
 }
 

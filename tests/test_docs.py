@@ -16,7 +16,7 @@ specification.loader.exec_module(make_figures)
 
 
 def test_every_figure_is_drawn_shown_and_described():
-    page = (DOCS / "spectra.md").read_text()
+    page = "".join((DOCS / f"{name}.md").read_text() for name in ("spectra", "equations"))
     shown = dict(re.findall(r"!\[([^\]]*)\]\(figures/(\w+)\.png\)", page))
     assert sorted(shown.values()) == sorted(make_figures.FIGURES)
     assert min(map(len, shown)) > 40
@@ -48,3 +48,10 @@ def test_the_script_draws_a_figure_into_its_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["make_figures.py", "decay"])
     with pytest.raises(SystemExit, match="unknown figure 'decay'"):
         make_figures.main()
+
+
+def test_every_equation_is_described_as_its_recipe_does():
+    page = (DOCS / "equations.md").read_text().replace("∣", "|")
+    for name, make in sl.PROBLEMS.items():
+        problem = make()
+        assert f"| `{name}` | {problem.equation} | {problem.recipe.why or 'An MLP'}" in page

@@ -192,3 +192,32 @@ def test_leaves_that_are_not_all_of_theta_are_refused():
 
     with pytest.raises(sl.InputError, match=r"Short has size = 2, but unflatten\(theta\) has 1 entries"):
         check_network(Short(size=2))
+
+
+def test_the_first_layer_begins_with_the_scales_that_are_given():
+    network = sl.MLP(2, width=4000, depth=1, activation="sin", scales=(5.0, 0.1), spread=np.pi)
+    (weights, biases), _ = network.unflatten(network.init(key=jax.random.key(0)))
+    np.testing.assert_allclose(np.std(weights, axis=0), [5.0, 0.1], rtol=0.05)
+    assert np.abs(weights).max(axis=0) == pytest.approx([5.0 * 3**0.5, 0.1 * 3**0.5], rel=1e-2)
+    assert np.abs(biases).max() == pytest.approx(np.pi, rel=1e-2) and abs(np.mean(biases)) < 0.15
+    # Weights, biases and axes are independent.
+    assert np.abs(np.corrcoef(np.column_stack([weights, biases]).T) - np.eye(3)).max() < 0.06
+    assert sl.MLP(2, 4, scales=3).scales == (3.0, 3.0)
+    # What was drawn without them stays.
+    plain, spread = (sl.MLP(2, 8, 1, spread=s).init(key=jax.random.key(1)) for s in (0.0, 1.0))
+    np.testing.assert_array_equal(np.delete(plain, np.s_[16:24]), np.delete(spread, np.s_[16:24]))
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"scales": (1.0, 2.0, 3.0)}, "are not 2 numbers, one for each axis"),
+        ({"scales": (1.0, -2.0)}, "scale = -2.0 is not a number in"),
+        ({"scales": "large"}, "scales"),
+        ({"spread": -1.0}, "spread = -1.0 is not a number in"),
+        ({"spread": np.nan}, "spread = nan"),
+    ],
+)
+def test_scales_that_are_none_are_refused(options, text):
+    with pytest.raises(sl.InputError, match=text):
+        sl.MLP(2, 4, **options)

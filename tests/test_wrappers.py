@@ -322,3 +322,42 @@ def test_usual_features_follow_the_box():
     assert fourier.apply(theta, jnp.array([0.3, 0.0])) != pytest.approx(float(fourier.apply(theta, jnp.array([0.3, 3.0]))))
     with pytest.raises(sl.InputError, match="unknown kind of network 'forier'. Did you mean 'fourier'"):
         usual_network(problem, "forier")
+
+
+def test_harmonics_are_features_of_their_own():
+    network = sl.Periodic(sl.MLP(7, 6), periods=(2.0, None), harmonics=3)
+    theta = network.init(key=jax.random.key(0))
+    x = jnp.array([0.3, 0.7])
+    features = [f(np.pi * j * 0.3) for j in (1, 2, 3) for f in (np.cos, np.sin)] + [0.7]
+    assert network.apply(theta, x) == pytest.approx(float(network.network.apply(theta, jnp.array(features))))
+    assert network.apply(theta, x + jnp.array([2.0, 0.0])) == pytest.approx(float(network.apply(theta, x)))
+    with pytest.raises(sl.InputError, match="Periodic gives its network 5 features"):
+        sl.Periodic(sl.MLP(7, 6), periods=(2.0, None), harmonics=2)
+    with pytest.raises(sl.InputError, match="harmonics = 0"):
+        sl.Periodic(sl.MLP(7, 6), periods=(2.0, None), harmonics=0)
+
+
+def test_features_are_further_inputs():
+    network = sl.WithFeatures(sl.MLP(4, 6), ["kink", lambda x: x[0] * x[1]])
+    theta, x = network.init(key=jax.random.key(0)), jnp.array([-0.3, 0.7])
+    expected = network.network.apply(theta, jnp.array([-0.3, 0.7, 0.3, -0.21]))
+    assert network.dim == 2 and network.apply(theta, x) == pytest.approx(float(expected))
+    assert network.settings is None
+    named = sl.WithFeatures(sl.MLP(4, 6), ["kink", "corner"])
+    assert network_from_settings(json.loads(json.dumps(named.settings))) == named
+    for features, text in (("corner", "no list of names"), ([], "no list"), (["edge"], "unknown feature 'edge'")):
+        with pytest.raises(sl.InputError, match=text):
+            sl.WithFeatures(sl.MLP(4, 6), features)
+    with pytest.raises(sl.InputError, match="leave no axis"):
+        sl.WithFeatures(sl.MLP(1, 6), ["corner"])
+
+
+def test_the_corner_function_is_harmonic_and_vanishes_on_both_sides():
+    corner = sl.FEATURES["corner"]
+    inside = sl.Polygon([[0, 0], [1, 0], [1, 1], [-1, 1], [-1, -1], [0, -1]]).sample(50, seed=0)
+    inside = inside[np.linalg.norm(inside, axis=1) > 0.1]
+    assert np.abs(jax.vmap(sl.laplacian(corner))(jnp.asarray(inside))).max() < 1e-11
+    for side in (jnp.array([0.7, 0.0]), jnp.array([0.0, -0.7]), jnp.zeros(2)):
+        assert abs(corner(side)) < 1e-15
+    assert corner(jnp.array([0.0, 1.0])) == pytest.approx(np.sin(np.pi / 3))
+    assert np.all(np.isfinite(jax.grad(corner)(jnp.zeros(2))))
