@@ -23,7 +23,8 @@ def solve(
         Its `Recipe` says what is not given here.
     network : network, optional
     optimizer : Optimizer, optional
-        `sketched_natural_gradient` with the rank of the recipe, and its other options as always.
+        `sketched_natural_gradient` with the rank of the recipe, or the largest that fits another network or other points; its
+        other options as always.
     slabs : int or "auto", optional
         With more than one, `march` along the last axis.
     **options
@@ -41,10 +42,16 @@ def solve(
     """
     check_instance("problem", problem, Problem, 'sl.PROBLEMS["heat_1d"]() or sl.Problem(…)')
     recipe = problem.recipe
-    if optimizer is None:
-        optimizer = sketched_natural_gradient(RANK if recipe.rank is None else recipe.rank)
+    given = options
     options = {"points": recipe.points, "steps": recipe.steps, **recipe.options} | options
     slabs = recipe.slabs if slabs is None else slabs
+    if optimizer is None:
+        rank = RANK if recipe.rank is None else recipe.rank
+        if network is not None or "points" in given:
+            # A rank that was found for another network, or for more points.
+            setup = Setup(problem, problem.network() if network is None else network, options["points"])
+            rank = max(1, min(rank, setup.largest_rank))
+        optimizer = sketched_natural_gradient(rank)
     if slabs == 1:
         return train(problem, problem.network() if network is None else network, optimizer, **options)
     return march(problem, network, optimizer, slabs=slabs, **options)

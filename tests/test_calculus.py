@@ -169,3 +169,17 @@ def test_axes_that_a_point_lacks_are_named():
 def test_axes_of_a_generator_are_kept_for_every_call():
     operator = sl.laplacian(polynomial, axes=(axis for axis in (0, 1)))
     assert operator(X) == operator(X) != 0
+
+
+@pytest.mark.parametrize("axes", [(0, 0, 0), (0, 1, 0), (1, 1, 0, 0), (0, 0, 0, 0), (0, 1, 2, 0, 1), (2, 2, 2, 2, 2)])
+def test_derivatives_of_any_order_equal_nested_reverse_mode(axes):
+    network = sl.MLP(3, 6, 2)
+    theta, x = network.init(key=jax.random.key(3)), jnp.array([0.2, -0.4, 0.7])
+
+    def u(x):
+        return network.apply(theta, x)
+
+    nested, ours = u, u
+    for axis in axes:
+        nested, ours = (lambda x, f=nested, i=axis: jax.grad(f)(x)[i]), sl.partial(ours, axis)
+    assert ours(x) == pytest.approx(float(nested(x)), rel=1e-9, abs=1e-12)

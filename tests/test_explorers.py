@@ -531,7 +531,9 @@ def test_a_network_of_ones_own(made, tmp_path):
     explorer = made("training", problem="poisson_1d", network=hard).run_sync(2)
     assert explorer.network is hard and explorer.controls["width"].box.disabled and "network=network, " in explorer.code
     assert explorer.solution_figure.data[0].y[0] == 0
-    with pytest.raises(sl.InputError, match="network = 'Hard' is not on the control: use one of mlp, periodic, fourier, or give"):
+    with pytest.raises(
+        sl.InputError, match="network = 'Hard' is not on the control: use one of usual, mlp, periodic, fourier, or give"
+    ):
         from_settings(explorer.settings)
     run = sl.load(explorer.save_run(tmp_path / "run"), network=hard)
     assert np.array_equal(run.theta, explorer.trainer.theta)
