@@ -296,8 +296,8 @@ def test_a_run_is_verified_from_its_file(capsys, tmp_path):
     assert found["trusted"] and found["problem"] == "poisson_1d" and len(found["distances"]) == 1
     assert command(["verify", str(path)]) == 0
     assert capsys.readouterr().out.startswith("poisson_1d: relative error about ")
-    assert command(["train", "transport_1d", "--speed", "30", "--network", "mlp", "--depth", "2", "--out", str(path), "--steps", "40",
-                    "--points", "200"]) == 0  # fmt: skip
+    options = ["--speed", "30", "--network", "mlp", "--depth", "2", "--steps", "40", "--points", "200"]
+    assert command(["train", "transport_1d", *options, "--out", str(path)]) == 0
     assert command(["verify", str(path)]) == 1
     assert "do not trust it" in capsys.readouterr().out
 

@@ -532,7 +532,7 @@ def test_a_network_of_ones_own(made, tmp_path):
     assert explorer.network is hard and explorer.controls["width"].box.disabled and "network=network, " in explorer.code
     assert explorer.solution_figure.data[0].y[0] == 0
     with pytest.raises(
-        sl.InputError, match="network = 'Hard' is not on the control: use one of usual, mlp, periodic, fourier, or give"
+        sl.InputError, match="network = 'Hard' is not on the control: use one of usual, mlp, periodic, fourier, or"
     ):
         from_settings(explorer.settings)
     run = sl.load(explorer.save_run(tmp_path / "run"), network=hard)
