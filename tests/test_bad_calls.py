@@ -36,7 +36,7 @@ def run():
         (lambda: sl.redraw(every=3), "redraw has no option 'every'. It takes period."),
         (lambda: sl.MLP(1, widht=3), "MLP has no option 'widht'. Did you mean 'width'?"),
         (lambda: sl.PROBLEMS["transport_1d"](c=3), "transport_1d has no option 'c'. It takes speed."),
-        (lambda: sl.plot_solution(None, output=1), "plot_solution has no option 'output'. It takes run, ax."),
+        (lambda: sl.plot_solution(None, colour=1), "plot_solution has no option 'colour'. It takes run, output, at, ax."),
         # Arguments that are too many or too few.
         (lambda: sl.adam(0.1), "adam: too many positional arguments. Write adam(learning_rate=…)."),
         (lambda: sl.train(POISSON), "train: missing a required argument: 'network'. Write train(problem, network, optimizer, "),
