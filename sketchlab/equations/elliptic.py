@@ -76,15 +76,14 @@ def poisson_10d() -> Problem:
         return jnp.sum(x[0::2] * x[1::2])
 
     recipe = Recipe(
-        network=spread_units([0.3] * 10, spread=0.5),
-        width=64,
-        depth=1,
-        activation="swish",
-        points=[400, 1200],
-        rank=400,
+        network=spread_units([0.3] * 10, spread=1.0),
+        width=16,
+        activation="sin",
+        points=[300, 900],
+        rank=350,
         steps=100,
         options=SOBOL | {"boundary_weight": 100.0},
-        why="Swish units of small weights are nearly squares; most points are on the boundary, which says all.",
+        why="Two small layers of sin units of small wave numbers; most points are on the boundary, which says all.",
     )
     equation = "Δu = 0 on (0, 1)¹⁰,  u = x₁x₂ + x₃x₄ + … + x₉x₁₀"
     return _poisson("poisson_10d", _cube(10), equation, exact, lambda x: 0.0, recipe)
