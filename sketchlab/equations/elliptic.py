@@ -61,7 +61,7 @@ def poisson_5d() -> Problem:
         activation="sin",
         points=1500,
         rank=200,
-        steps=60,
+        steps=30,
         options=SOBOL,
         why="Sin units of low wave numbers: five of them make the solution exactly.",
     )
@@ -135,7 +135,7 @@ def helmholtz(first: float = 1.0, second: float = 4.0, wavenumber: float = 1.0) 
         activation="sin",
         points=1500,
         rank=350,
-        steps=60,
+        steps=30,
         options=SOBOL,
         why="Sin units with the wave numbers of the solution along each axis, which two of them make exactly.",
     )

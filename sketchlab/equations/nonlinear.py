@@ -9,6 +9,7 @@ from sketchlab.equations.conditions import dirichlet, faces, zero
 from sketchlab.equations.references import Reference
 from sketchlab.problems import Problem, face, interior
 from sketchlab.recipes import Recipe
+from sketchlab.resampling import redraw
 from sketchlab.usual import spread_units
 from sketchlab.validation import check_real
 
@@ -140,7 +141,7 @@ def korteweg_de_vries() -> Problem:
 
     equation = "u_t + u u_x + 0.022² u_xxx = 0 on (−1, 1)×(0, 1), periodic in x,  u(x, 0) = cos πx"
     why = "A wave that breaks into a train of solitons"
-    return _periodic("korteweg_de_vries", -1.0, 1.0, change, lambda x: jnp.cos(jnp.pi * x), equation, _in_slabs(10, why))
+    return _periodic("korteweg_de_vries", -1.0, 1.0, change, lambda x: jnp.cos(jnp.pi * x), equation, _in_slabs(12, why))
 
 
 def kuramoto_sivashinsky() -> Problem:
@@ -175,11 +176,12 @@ def _periodic(name, lower, upper, change, first, equation, recipe):
     return Problem(name, box, conditions, Reference(name), 1, equation, ("x", "t"), recipe)
 
 
-def _in_slabs(slabs, why, points=(1000, 16, 150)):
-    harmonics = 4
+def _in_slabs(slabs, why, points=(1000, 16, 120)):
+    harmonics = 6
 
     def make(problem, width, depth, activation):
         length = problem.domain.upper[0] - problem.domain.lower[0]
+        # The higher a harmonic, the less of it at first.
         falling = np.repeat(1 / np.arange(1, harmonics + 1), 2).tolist()
         kind = spread_units([*falling, 1.0], spread=1.0, periods=(length, None), harmonics=harmonics)
         return kind(problem, width, depth, activation)
@@ -188,9 +190,9 @@ def _in_slabs(slabs, why, points=(1000, 16, 150)):
         network=make,
         width=24,
         points=points,
-        rank=400,
-        steps=100,
+        rank=500,
+        steps=65,
         slabs=slabs,
-        options=SOBOL,
-        why=f"{why}: periodic features of four harmonics, and slabs of time.",
+        options=SOBOL | {"resampling": redraw(5), "boundary_weight": "balance"},
+        why=f"{why}: six harmonics, slabs of time, and new points every five steps, for it would learn fixed ones by heart.",
     )
