@@ -35,7 +35,7 @@ def heat(length, time):
     return sl.Problem("heat", sl.Box([0.0, 0.0], [length, time]), conditions, solution=exact, axes=("x", "t"))
 
 
-@pytest.mark.parametrize("length", [1e-6, 1e-3, 0.1, 1.0, 10.0, 1e3, 1e5])
+@pytest.mark.parametrize("length", [1e-6, 0.1, 10.0, 1e5])
 def test_a_rod_has_the_same_errors_in_all_units(length):
     problem = rod(length)
     run = sl.train(problem, problem.network(16), sl.natural_gradient(), points=100, steps=60, progress=False)
