@@ -149,7 +149,7 @@ class Problem:
     outputs: int = 1
     equation: str = ""
     axes: Sequence[str] = ()
-    recipe: Recipe = field(default_factory=Recipe)
+    recipe: Recipe = field(default_factory=Recipe, hash=False)
     regions: tuple[Region, ...] = field(init=False, repr=False, compare=False)
     origin: tuple[str, dict[str, Any]] | None = field(init=False, repr=False, compare=False, default=None)
 

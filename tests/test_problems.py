@@ -302,6 +302,7 @@ def test_recipes_fit_their_problems(name):
     assert recipe.rank is None or recipe.rank < min(setup.rows, network.size)
     assert network_from_settings(json.loads(json.dumps(network.settings))) == network
     assert sl.Setup(problem, problem.network(5, 1, "sin"), 200).parameters < setup.parameters
+    assert hash(problem) == hash(problem.reweighted([condition.weight for condition in problem.conditions]))
     # What is not usual is explained.
     assert recipe == sl.Recipe() or len(recipe.why) > 20
 

@@ -263,7 +263,7 @@ def test_theta_and_history_are_of_one_step_whenever_the_interrupt_falls(monkeypa
     def press_ctrl_c(theta):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer, "relative_error", press_ctrl_c)
+    monkeypatch.setattr(trainer, "errors", press_ctrl_c)
     with pytest.raises(KeyboardInterrupt):
         trainer.step()
     after = trainer.run("interrupted")
