@@ -117,7 +117,9 @@ def march(
         try:
             slab = solved.pop() if solved else cut.train(number, reached, optimizer, kept | options)
         except Exception as error:
-            error.run = run("error")  # pyright: ignore[reportAttributeAccessIssue]
+            # In the first slab there is no more than what `train` has put there.
+            if reached.thetas:
+                error.run = run("error")  # pyright: ignore[reportAttributeAccessIssue]
             raise
         reason = slab.stop_reason
         whole = reason not in ("interrupted", "callback", "non-finite")

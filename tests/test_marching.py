@@ -177,3 +177,11 @@ def test_a_problem_is_solved_by_its_recipe():
     assert run.history.rank.tolist() == [20] * 6 and run.settings["sampler"] == "sobol"
     whole = sl.solve(problem, slabs=1, points=60, progress=False)
     assert whole.network == sl.MLP(2, 6, 1) and whole.settings["points"] == 60 and len(whole.history) == 3
+
+
+def test_what_does_not_fit_is_said_in_the_first_slab():
+    with pytest.raises(sl.InputError, match=r"exceeds min\(N, P\)"):
+        sl.march(TRANSPORT, NETWORK, sl.sketched_natural_gradient(500), **OPTIONS)
+    for slabs in (0, "many", 1.5):
+        with pytest.raises(sl.InputError, match=f"slabs = {slabs!r}"):
+            marched(slabs=slabs)
