@@ -36,7 +36,7 @@ def solve(
 
     Examples
     --------
-    >>> run = sl.solve(sl.PROBLEMS["poisson_1d"](), points=60, steps=20, progress=False)
+    >>> run = sl.solve(sl.PROBLEMS["poisson_1d"](), points=60, steps=50, progress=False)
     >>> bool(run.history.relative_error[-1] < 1e-4)
     True
     """
