@@ -135,7 +135,7 @@ def helmholtz(first: float = 1.0, second: float = 4.0, wavenumber: float = 1.0) 
         activation="sin",
         points=1500,
         rank=350,
-        steps=30,
+        steps=45,
         options=SOBOL,
         why="Sin units with the wave numbers of the solution along each axis, which two of them make exactly.",
     )

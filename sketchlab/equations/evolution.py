@@ -102,7 +102,7 @@ def _fast_transport(speed):
         points=[round(400 + 30 * speed), 16, 64],
         # Most of its 5 width + 1 parameters: with half of them some seeds stall.
         rank=4 * width,
-        steps=100,
+        steps=150,
         options={"sampler": SAMPLERS["sobol"], "boundary_weight": "balance"},
         why="Periodic in x; sin units with wave numbers in time up to those of the wave, 2πc; enough points to see each wave.",
     )
