@@ -4,6 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sketchlab.domains import SAMPLERS
+
+#: Options of most recipes: even points, of which fewer are needed.
+SOBOL = {"sampler": SAMPLERS["sobol"]}
+
 
 @dataclass(frozen=True)
 class Recipe:

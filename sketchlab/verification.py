@@ -153,7 +153,7 @@ def _repeated(run, number, options):
     if "march" in run.settings:
         march_of = run.settings["march"]
         options["steps"] = max(run.settings["slab_steps"])
-        seed = march_of["seed"] + number * march_of["slabs"]
+        seed = (march_of["seed"] + number * march_of["slabs"]) % 2**32
         return march(run.problem, wider(run.network.network), run.optimizer, slabs=march_of["slabs"], seed=seed, **options)
     seed, steps = (run.settings["seed"] + number) % 2**32, len(run.history)
     return train(run.problem, wider(run.network), run.optimizer, **options | {"seed": seed, "steps": steps})
@@ -163,10 +163,7 @@ def wider(network):
     """Return a network with wider hidden layers; as it is, if it is somebody's own."""
     if isinstance(network, MLP):
         return replace(network, width=max(network.width + 1, round(WIDER * network.width)))
-    if isinstance(network, Wrapper):
-        return network.around(wider(network.network))
-    inner = getattr(network, "network", None)
-    return network if inner is None else replace(network, network=wider(inner))
+    return network.around(wider(network.network)) if isinstance(network, Wrapper) else network
 
 
 def _residuals(run, options):

@@ -42,13 +42,13 @@ def weighed(boundary_weight: float | str | None, least_squares: LeastSquares, th
     if boundary_weight is None:
         if unit_sized(problem.domain) or not inside.any():
             return least_squares
-        on_boundary = _balanced(least_squares, theta, points, inside, FARTHEST)
+        on_boundary = _balanced(least_squares, weights, theta, points, inside, FARTHEST)
     elif not isinstance(boundary_weight, str):
         on_boundary = check_real("boundary_weight", boundary_weight, 0, np.inf, open_low=True, open_high=True)
     elif boundary_weight == "own":
         return least_squares
     elif boundary_weight == "balance":
-        on_boundary = _balanced(least_squares, theta, points, inside, 1.0)
+        on_boundary = _balanced(least_squares, weights, theta, points, inside, 1.0)
     else:
         raise InputError(f"boundary_weight = {boundary_weight!r} is neither a number above 0 nor 'balance' nor 'own'.")
     return replace(least_squares, problem=problem.reweighted(np.where(inside, weights, on_boundary).tolist()))
@@ -57,10 +57,9 @@ def weighed(boundary_weight: float | str | None, least_squares: LeastSquares, th
 _traces = jax.jit(LeastSquares.traces, static_argnums=0)
 
 
-def _balanced(least_squares, theta, points, inside, farthest):
+def _balanced(least_squares, weights, theta, points, inside, farthest):
     """Return weights that bring each trace within `farthest` times that of the conditions inside, or such a part of it."""
     traces = np.asarray(_traces(least_squares, theta, points), float)
-    weights = np.array([condition.weight for condition in least_squares.problem.conditions])
     # What a network satisfies by itself, as a periodic one its period, is left with rounding errors: no weight balances them.
     felt = traces > float(np.finfo(theta.dtype).eps) * traces.sum()
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,28 +1,24 @@
 """Problems without time: Poisson's equation in 1 to 10 dimensions and on other domains than boxes, Helmholtz, a jump."""
 
-from dataclasses import replace
-
 import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.calculus import laplacian, partial
-from sketchlab.domains import SAMPLERS, Box
+from sketchlab.domains import Box
 from sketchlab.equations.conditions import dirichlet
 from sketchlab.problems import Condition, Problem, boundary, interior
-from sketchlab.recipes import Recipe
+from sketchlab.recipes import SOBOL, Recipe
 from sketchlab.shapes import Ball, Polygon
 from sketchlab.usual import spread_units
 from sketchlab.validation import check_real
 from sketchlab.wrappers import corner
 
-SOBOL = {"sampler": SAMPLERS["sobol"]}
 
-
-def _poisson(name, domain, equation, exact, source, recipe=None):
+def _poisson(name, domain, equation, exact, source, recipe=None, axes=()):
     """Return −Δu = source on a domain, with the values of `exact` on the boundary."""
     inside = interior(lambda u, x: -laplacian(u)(x) - source(x))
     conditions = [inside, boundary(dirichlet(exact), weight=10.0)]
-    return Problem(name, domain, conditions, solution=exact, equation=equation, recipe=recipe or Recipe())
+    return Problem(name, domain, conditions, solution=exact, equation=equation, axes=axes, recipe=recipe or Recipe())
 
 
 def _cube(dim):
@@ -130,7 +126,7 @@ def helmholtz(first: float = 1.0, second: float = 4.0, wavenumber: float = 1.0) 
 
     recipe = Recipe(
         network=spread_units([max(np.pi * first, 1.0), max(np.pi * second, 1.0)]),
-        width=150 if max(first, second) + min(first, second) < 7 else 250,
+        width=150 if first + second < 7 else 250,
         depth=1,
         activation="sin",
         points=1500,
@@ -161,8 +157,8 @@ def disk() -> Problem:
         why="A smooth function: one wide layer of tanh units that bend all over the disk.",
     )
     equation = "−Δu = f on the unit disk,  u = eˣ sin 2y + 1/(3/2 + xy)"
-    problem = _poisson("disk", Ball([0.0, 0.0], 1.0), equation, exact, lambda x: -laplacian(exact)(x), recipe)
-    return replace(problem, axes=("x", "y"))
+    unit = Ball([0.0, 0.0], 1.0)
+    return _poisson("disk", unit, equation, exact, lambda x: -laplacian(exact)(x), recipe, axes=("x", "y"))
 
 
 def l_shape() -> Problem:
@@ -183,8 +179,7 @@ def l_shape() -> Problem:
     )
     shape = Polygon([[0, 0], [1, 0], [1, 1], [-1, 1], [-1, -1], [0, -1]])
     equation = "Δu = 0 on an L around (0, 0),  u = r^⅔ sin ⅔φ + eˣ sin y"
-    problem = _poisson("l_shape", shape, equation, exact, lambda x: 0.0, recipe)
-    return replace(problem, axes=("x", "y"))
+    return _poisson("l_shape", shape, equation, exact, lambda x: 0.0, recipe, axes=("x", "y"))
 
 
 def jump() -> Problem:

@@ -4,10 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.calculus import laplacian, partial
-from sketchlab.domains import SAMPLERS, Box
+from sketchlab.domains import Box
 from sketchlab.equations.conditions import at_rest, dirichlet, faces, zero
 from sketchlab.problems import Problem, face, interior
-from sketchlab.recipes import Recipe
+from sketchlab.recipes import SOBOL, Recipe
 from sketchlab.usual import spread_units
 from sketchlab.validation import check_real
 
@@ -45,7 +45,7 @@ def heat_4d() -> Problem:
         points=[600] + [60] * 9,
         rank=350,
         steps=110,
-        options={"sampler": SAMPLERS["sobol"]},
+        options=SOBOL,
         why="The solution oscillates slowly: two small layers of sin units of small wave numbers, and nearly the full rank.",
     )
     return Problem(
@@ -103,7 +103,7 @@ def _fast_transport(speed):
         # Most of its 5 width + 1 parameters: with half of them some seeds stall.
         rank=4 * width,
         steps=150,
-        options={"sampler": SAMPLERS["sobol"], "boundary_weight": "balance"},
+        options=SOBOL | {"boundary_weight": "balance"},
         why="Periodic in x; sin units with wave numbers in time up to those of the wave, 2πc; enough points to see each wave.",
     )
 
@@ -128,7 +128,7 @@ def wave_1d() -> Problem:
         points=[700, 48, 48, 96],
         rank=180,
         steps=40,
-        options={"sampler": SAMPLERS["sobol"], "boundary_weight": "balance"},
+        options=SOBOL | {"boundary_weight": "balance"},
         why="Sin units with the wave numbers of the solution, which four of them make exactly.",
     )
     equation = "u_tt = 4 u_xx on (0, 1)×(0, 1),  u = sin πx cos 2πt + ½ sin 4πx cos 8πt"
@@ -157,7 +157,7 @@ def beam() -> Problem:
         points=900,
         rank=200,
         steps=30,
-        options={"sampler": SAMPLERS["sobol"]},
+        options=SOBOL,
         why="Sin units with the wave numbers of the solution, which two of them make exactly.",
     )
     equation = "u_tt + u_xxxx = 0 on (0, 1)×(0, 1), supported at both ends,  u = sin πx cos π²t"

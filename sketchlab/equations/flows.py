@@ -4,14 +4,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.calculus import gradient, laplacian
-from sketchlab.domains import SAMPLERS, Box
+from sketchlab.domains import Box
 from sketchlab.equations.conditions import dirichlet
 from sketchlab.problems import Problem, boundary, face, interior
-from sketchlab.recipes import Recipe
+from sketchlab.recipes import SOBOL, Recipe
 from sketchlab.usual import spread_units
 from sketchlab.validation import check_real
-
-SOBOL = {"sampler": SAMPLERS["sobol"]}
 
 
 def _momentum(viscosity, *, steady):

@@ -4,16 +4,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from sketchlab.calculus import laplacian, partial
-from sketchlab.domains import SAMPLERS, Box
+from sketchlab.domains import Box
 from sketchlab.equations.conditions import dirichlet, faces, zero
 from sketchlab.equations.references import Reference
 from sketchlab.problems import Problem, face, interior
-from sketchlab.recipes import Recipe
+from sketchlab.recipes import SOBOL, Recipe
 from sketchlab.resampling import redraw
 from sketchlab.usual import spread_units
 from sketchlab.validation import check_real
-
-SOBOL = {"sampler": SAMPLERS["sobol"]}
 
 
 def reaction_1d(rate: float = 5.0) -> Problem:
@@ -155,7 +153,13 @@ def kuramoto_sivashinsky() -> Problem:
     equation = "u_t + 100/16 u u_x + 100/16² u_xx + 100/16⁴ u_xxxx = 0 on (0, 2π)×(0, 1), periodic,  u(x, 0) = cos x (1 + sin x)"
     why = "Chaos: errors grow in time"
     return _periodic(
-        "kuramoto_sivashinsky", 0.0, 2 * np.pi, change, lambda x: jnp.cos(x) * (1 + jnp.sin(x)), equation, _in_slabs(20, why)
+        "kuramoto_sivashinsky",
+        0.0,
+        2 * np.pi,
+        change,
+        lambda x: jnp.cos(x) * (1 + jnp.sin(x)),
+        equation,
+        _in_slabs(20, why, period=2 * np.pi),
     )
 
 
@@ -176,18 +180,12 @@ def _periodic(name, lower, upper, change, first, equation, recipe):
     return Problem(name, box, conditions, Reference(name), 1, equation, ("x", "t"), recipe)
 
 
-def _in_slabs(slabs, why, points=(1000, 16, 120)):
+def _in_slabs(slabs, why, points=(1000, 16, 120), period=2.0):
     harmonics = 6
-
-    def make(problem, width, depth, activation):
-        length = problem.domain.upper[0] - problem.domain.lower[0]
-        # The higher a harmonic, the less of it at first.
-        falling = np.repeat(1 / np.arange(1, harmonics + 1), 2).tolist()
-        kind = spread_units([*falling, 1.0], spread=1.0, periods=(length, None), harmonics=harmonics)
-        return kind(problem, width, depth, activation)
-
+    # The higher a harmonic, the less of it at first.
+    falling = np.repeat(1 / np.arange(1, harmonics + 1), 2).tolist()
     return Recipe(
-        network=make,
+        network=spread_units([*falling, 1.0], spread=1.0, periods=(period, None), harmonics=harmonics),
         width=24,
         points=points,
         rank=500,
