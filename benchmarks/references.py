@@ -6,6 +6,8 @@ in the relative L2 norm over the whole interval.
 
 Periodic equations u_t = L u + N(u), with L diagonal in Fourier space, go by the classical Runge-Kutta method of fourth order for
 exp(-tL) u, with two thirds of the modes kept in the products.
+
+The flow in a cavity goes by Galerkin's method, with polynomials that satisfy the conditions on the walls (Shen 1994).
 """
 
 import sys
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.polynomial import chebyshev, legendre
 
 DATA = Path(__file__).parents[1] / "sketchlab/equations/data"
 
@@ -116,11 +119,14 @@ def expand(one: Evolution, finer: int = 1) -> np.ndarray:
     ticks = np.sort((1 - np.cos(angles)) / 2)
     times = (one.edges[:-1, None] + np.diff(one.edges)[:, None] * ticks).ravel()
     values = solve(one, times, finer=finer).reshape(len(one.edges) - 1, one.nodes, -1)
-    # Discrete orthogonality of Chebyshev polynomials at their own zeros.
-    tau = 2 * ticks - 1
-    polynomials = np.polynomial.chebyshev.chebvander(tau, one.nodes - 1).T * (2 / one.nodes)
+    return np.einsum("mi,pik->pmk", _back(2 * ticks - 1), values)
+
+
+def _back(nodes):
+    """Return the matrix from values at the zeros of a Chebyshev polynomial to coefficients, by discrete orthogonality."""
+    polynomials = chebyshev.chebvander(nodes, len(nodes) - 1).T * (2 / len(nodes))
     polynomials[0] /= 2
-    return np.einsum("mi,pik->pmk", polynomials, values)
+    return polynomials
 
 
 def write(name: str) -> None:
@@ -130,8 +136,8 @@ def write(name: str) -> None:
 
     def size(c):
         # By values at the Gauss-Legendre nodes of each panel.
-        tau, weight = np.polynomial.legendre.leggauss(2 * one.nodes)
-        at = np.einsum("gm,pmk->pgk", np.polynomial.chebyshev.chebvander(tau, one.nodes - 1), c)
+        tau, weight = legendre.leggauss(2 * one.nodes)
+        at = np.einsum("gm,pmk->pgk", chebyshev.chebvander(tau, one.nodes - 1), c)
         both_signs = np.where(np.arange(c.shape[2]) == 0, 1, 2)
         return np.sqrt(np.einsum("g,p,pgk,k->", weight / 2, np.diff(one.edges), np.abs(at) ** 2, both_signs))
 
@@ -146,6 +152,59 @@ def write(name: str) -> None:
     print(f"{name}: {last} modes, error {error:.1e}, {path.stat().st_size / 1e6:.2f} MB")
 
 
+def cavity(degree: int, reynolds: float = 100.0) -> np.ndarray:
+    """Return the Chebyshev coefficients (n, n) of the stream function of the lid-driven cavity on (0, 1)².
+
+    Newton's method for ∫ Δψ Δφ / Re + ∫ Δψ (ψ_y φ_x - ψ_x φ_y) = 0, for all φ that vanish on the walls with their slopes; ψ is
+    one of them and a polynomial with the values on the walls.
+    """
+    z, weight = legendre.leggauss(degree + degree // 2 + 4)
+    basis = []
+    for k in range(degree):
+        # L_k with as much of L_k+2 and L_k+4 as makes values and slopes at both ends vanish.
+        one = np.zeros(k + 5)
+        one[[k, k + 2, k + 4]] = 1, -2 * (2 * k + 5) / (2 * k + 7), (2 * k + 3) / (2 * k + 7)
+        basis.append(one / (2 * (2 * k + 3) ** 2 * (2 * k + 5)) ** 0.5)
+    at = [np.stack([legendre.legval(z, legendre.legder(one, d)) for one in basis], axis=1) * 2.0**d for d in range(3)]
+    x = np.polynomial.Polynomial([0.5, 0.5])
+    walls = (16 * x**2 * (1 - x) ** 2, -(x**2) * (1 - x))
+    walls_at = [[wall.deriv(d)(z) * 2.0**d if d else wall(z) for d in range(3)] for wall in walls]
+
+    def both(a, b):
+        """Return a derivative of all functions of the basis at all points, and that of the polynomial for the walls."""
+        return np.kron(at[a], at[b]), np.kron(walls_at[0][a], walls_at[1][b])
+
+    (dx, wall_x), (dy, wall_y) = both(1, 0), both(0, 1)
+    laplacian, wall_laplacian = both(2, 0)[0] + both(0, 2)[0], both(2, 0)[1] + both(0, 2)[1]
+    weights, q = np.kron(weight, weight), np.zeros(degree**2)
+    for _ in range(12):
+        slope, rise, vorticity = dx @ q + wall_x, dy @ q + wall_y, laplacian @ q + wall_laplacian
+        residual = laplacian.T @ (weights * vorticity) / reynolds + (dx.T * rise - dy.T * slope) @ (weights * vorticity)
+        weighted, turning = weights[:, None] * laplacian, (weights * vorticity)[:, None]
+        matrix = laplacian.T @ weighted / reynolds + (dx.T * rise - dy.T * slope) @ weighted
+        matrix += dx.T @ (turning * dy) - dy.T @ (turning * dx)
+        change = np.linalg.solve(matrix, -residual)
+        q += change
+        if np.abs(change).max() < 1e-12 * np.abs(q).max():
+            break
+    nodes = np.cos(np.pi * (np.arange(degree + 4) + 0.5) / (degree + 4))
+    functions = np.stack([legendre.legval(nodes, one) for one in basis], axis=1)
+    values = functions @ q.reshape(degree, degree) @ functions.T + np.outer(*(wall(nodes) for wall in walls))
+    back = _back(nodes)
+    return back @ values @ back.T
+
+
+def write_cavity() -> None:
+    """Compute the flow in the cavity twice, and store the finer one with what the two differ by."""
+    coarse, fine = cavity(32), cavity(40)
+    z, weight = legendre.leggauss(80)
+    coarse, at_points = np.pad(coarse, (0, 8)), chebyshev.chebgrid2d(z, z, fine)
+    difference = chebyshev.chebgrid2d(z, z, fine - coarse)
+    error = np.sqrt((weight @ difference**2 @ weight) / (weight @ at_points**2 @ weight))
+    np.savez_compressed(DATA / "cavity.npz", coefficients=fine, error=error)
+    print(f"cavity: degree {len(fine) - 1}, error {error:.1e}")
+
+
 if __name__ == "__main__":
-    for chosen in sys.argv[1:] or EVOLUTIONS:
-        write(chosen)
+    for chosen in sys.argv[1:] or [*EVOLUTIONS, "cavity"]:
+        write_cavity() if chosen == "cavity" else write(chosen)

@@ -57,7 +57,7 @@ from sketchlab.training import train, train_seeds
 from sketchlab.uncertainty import StandardErrors, UncertaintyWarning, standard_errors
 from sketchlab.validation import InputError
 from sketchlab.verification import Verification, verify
-from sketchlab.wrappers import FEATURES, Fourier, Hard, Periodic, WithFeatures
+from sketchlab.wrappers import FEATURES, Fourier, Hard, OnlyFeatures, Periodic, WithFeatures
 
 __version__ = "0.1.0"
 

@@ -178,7 +178,9 @@ NOTHING = _Reached([], [], [], [], {})
 def slab_of(problem: Problem) -> Problem:
     """Return a problem as the network of a slab sees it: with a time from 0 to 1."""
     box = check_instance("domain", problem.domain, Box, "a box, along whose last axis march goes")
-    return replace(problem, domain=Box([*box.lower[:-1], 0.0], [*box.upper[:-1], 1.0]))
+    unit = Box([*box.lower[:-1], 0.0], [*box.upper[:-1], 1.0])
+    # As it is, it keeps the note of how it was made.
+    return problem if box == unit else replace(problem, domain=unit)
 
 
 def _after(records, later):

@@ -1,15 +1,17 @@
 """Networks that fit a problem, by a name: what dropdowns and the command line offer."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 
 from sketchlab.domains import unit_sized
-from sketchlab.networks import MLP
+from sketchlab.networks import MLP, NETWORKS
 from sketchlab.scaled import Scaled
 from sketchlab.validation import Catalogue
-from sketchlab.wrappers import Fourier, Periodic, WithFeatures
+from sketchlab.wrappers import Fourier, Periodic, WithFeatures, Wrapper
 
 
 def usual_network(
@@ -39,7 +41,46 @@ def usual_network(
 
 def _of_the_recipe(problem, width, depth, activation):
     make = problem.recipe.network
-    return (USUAL_NETWORKS[make] if isinstance(make, str) else make)(problem, width, depth, activation)
+    network = (USUAL_NETWORKS[make] if isinstance(make, str) else make)(problem, width, depth, activation)
+    if problem.origin is None or getattr(network, "settings", None) is not None:
+        return network
+    name, arguments = problem.origin
+    return OfRecipe(network, name, tuple(arguments.items()), width, depth, activation)
+
+
+@dataclass(frozen=True)
+class OfRecipe(Wrapper):
+    """A network with functions in it, which cannot be written to a file, and a note of the problem whose recipe makes it."""
+
+    problem: str
+    arguments: tuple[tuple[str, Any], ...]
+    width: int
+    depth: int
+    activation: str
+
+    @property
+    def settings(self) -> dict:
+        """What `Problem.network` was called with, and the problem's origin."""
+        shape = {"width": self.width, "depth": self.depth, "activation": self.activation}
+        return {"name": "recipe", "problem": self.problem, "arguments": dict(self.arguments)} | shape
+
+    def around(self, network):
+        """Return the other network, which is no longer that of the recipe."""
+        return network
+
+    def evaluate(self, parameters, x: jax.Array) -> jax.Array:
+        """Evaluate u at one point."""
+        return self.network.evaluate(parameters, x)
+
+
+def _by_recipe(problem, arguments, width, depth, activation):
+    """Make the network of a recipe again, from its settings."""
+    from sketchlab.equations import PROBLEMS
+
+    return PROBLEMS[problem](**arguments).network(width, depth, activation)
+
+
+NETWORKS["recipe"] = _by_recipe
 
 
 def _alone(problem, width, depth, activation):

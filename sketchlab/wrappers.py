@@ -8,6 +8,7 @@ network                  u(x), with N the network inside
 Periodic(N, periods)     N(… cos(2πx_i/p_i), sin(2πx_i/p_i) …): periodic along the axes that have a period p_i
 Fourier(N, frequencies)  N(cos(2πBx), sin(2πBx)): oscillates as fast as the rows of B (Tancik and others 2020)
 WithFeatures(N, (s, …))  N(x, s(x), …): given what a smooth network cannot make, as the singular function of a corner
+OnlyFeatures(N, (s, …))  N(s(x), …): other coordinates, in which u is smooth, or has a symmetry
 Hard(N, lift, distance)  lift(x) + distance(x) N(x): equals lift where distance is 0 (Lagaris, Likas, Fotiadis 1998)
 =======================  ===========================================================================================
 
@@ -166,9 +167,35 @@ class Fourier(Wrapper):
         return self.network.evaluate(parameters, jnp.concatenate([jnp.cos(angles), jnp.sin(angles)]))
 
 
+@dataclass(frozen=True)
+class _Featured(Wrapper):
+    """A network that sees functions of the point, each an entry of `FEATURES` or somebody's own."""
+
+    features: Sequence[str | Function]
+
+    def __post_init__(self):
+        super().__post_init__()
+        features = self.features
+        if isinstance(features, str) or not isinstance(features, Sequence) or not features:
+            raise InputError(f"features = {features!r} is no list of names or functions: write features=['corner'].")
+        for feature in features:
+            if not callable(feature):
+                FEATURES[feature]
+        object.__setattr__(self, "features", tuple(features))
+
+    @property
+    def settings(self) -> dict | None:
+        """None where a feature is a function."""
+        return None if any(map(callable, self.features)) else super().settings
+
+    def _at(self, x):
+        """Evaluate the features at one point."""
+        return jnp.stack([(feature if callable(feature) else FEATURES[feature])(x) for feature in self.features])
+
+
 @checked_call()
 @dataclass(frozen=True)
-class WithFeatures(Wrapper):
+class WithFeatures(_Featured):
     """u(x) = N(x, s_1(x), s_2(x) …): what a smooth network cannot make, such as a corner's singular function, is given to it.
 
     Parameters
@@ -186,16 +213,8 @@ class WithFeatures(Wrapper):
     (2, ())
     """
 
-    features: Sequence[str | Function]
-
     def __post_init__(self):
         super().__post_init__()
-        if isinstance(self.features, str) or not isinstance(self.features, Sequence) or not self.features:
-            raise InputError(f"features = {self.features!r} is no list of names or functions: write features=['corner'].")
-        object.__setattr__(self, "features", tuple(self.features))
-        for feature in self.features:
-            if not callable(feature):
-                FEATURES[feature]
         if self.dim < 1:
             raise InputError(
                 f"{len(self.features)} features leave no axis of the {self.network.dim} inputs: give dim = d + them."
@@ -203,15 +222,49 @@ class WithFeatures(Wrapper):
 
     dim = property(lambda self: self.network.dim - len(self.features))
 
-    @property
-    def settings(self) -> dict | None:
-        """None where a feature is a function."""
-        return None if any(map(callable, self.features)) else super().settings
+    def evaluate(self, parameters, x: jax.Array) -> jax.Array:
+        """Evaluate u at one point."""
+        return self.network.evaluate(parameters, jnp.concatenate([x, self._at(x)]))
+
+
+@checked_call()
+@dataclass(frozen=True)
+class OnlyFeatures(_Featured):
+    """u(x) = N(s_1(x), s_2(x) …): the network sees functions of the point in place of its coordinates.
+
+    With coordinates in which the solution is smooth, as one that is stretched where a layer is thin, a small network does; with
+    even functions, u is even.
+
+    Parameters
+    ----------
+    network : network
+        Its dim is the number of features.
+    features : sequence of str or callable, (d,) -> ()
+        As of `WithFeatures`.
+    dim : int, optional
+        d; by default the number of features, as in a change of coordinates.
+
+    Examples
+    --------
+    >>> def stretched(x):
+    ...     return jnp.arcsinh(x[0] / 0.01)
+    >>> network = sl.OnlyFeatures(sl.MLP(dim=2), features=[stretched, lambda x: x[1]])
+    >>> network.apply(network.init(key=jax.random.key(0)), jnp.array([0.5, 0.1])).shape
+    ()
+    """
+
+    dim: int | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __post_init__(self):
+        super().__post_init__()
+        dim = len(self.features) if self.dim is None else check_integer("dim", self.dim, 1)
+        object.__setattr__(self, "dim", dim)
+        self._check_features(len(self.features))
+        check_network(self)
 
     def evaluate(self, parameters, x: jax.Array) -> jax.Array:
         """Evaluate u at one point."""
-        features = [(feature if callable(feature) else FEATURES[feature])(x) for feature in self.features]
-        return self.network.evaluate(parameters, jnp.concatenate([x, jnp.stack(features)]))
+        return self.network.evaluate(parameters, self._at(x))
 
 
 def corner(x: jax.Array) -> jax.Array:
@@ -276,4 +329,4 @@ class Hard(Wrapper):
         return u if self.lift is None else self.lift(x) + u
 
 
-NETWORKS.update(periodic=Periodic, features=WithFeatures, fourier=Fourier, hard=Hard)
+NETWORKS.update({"periodic": Periodic, "features": WithFeatures, "only features": OnlyFeatures, "fourier": Fourier, "hard": Hard})

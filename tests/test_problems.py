@@ -18,7 +18,7 @@ CASES = {name: factory() for name, factory in sl.PROBLEMS.items()} | {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if name != "cavity"])
 def test_residuals_vanish_at_the_solution(name):
     problem = CASES[name]
     # Stored solutions have an error of their own, which derivatives make larger.
@@ -26,6 +26,16 @@ def test_residuals_vanish_at_the_solution(name):
     for condition, x in zip(problem.conditions, problem.sample(60, seed=0), strict=True):
         values = jax.vmap(lambda y, c=condition: c.residual(problem.solution, y))(jnp.asarray(x))
         assert jnp.max(jnp.abs(values)) < allowed
+
+
+def test_the_flow_in_the_cavity_satisfies_its_equation_away_from_the_corners():
+    # In a corner, fourth derivatives of the stream function are infinite (Moffatt 1964): they are not asked for there.
+    problem = sl.PROBLEMS["cavity"]()
+    x = 0.1 + 0.8 * problem.domain.sample(200, seed=0)
+    values = jax.vmap(lambda y: problem.conditions[0].residual(problem.solution, y))(jnp.asarray(x))
+    assert jnp.max(jnp.abs(values)) < 1e-4
+    for condition, y in zip(problem.conditions[1:], problem.sample(60, seed=0)[1:], strict=True):
+        assert jnp.max(jnp.abs(jax.vmap(lambda z, c=condition: c.residual(problem.solution, z))(jnp.asarray(y)))) < 1e-12
 
 
 @pytest.mark.parametrize("name", ["allen_cahn", "korteweg_de_vries", "kuramoto_sivashinsky"])

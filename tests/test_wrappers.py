@@ -40,6 +40,7 @@ NETWORKS = {
     "pytree": sl.from_pytree(draw_weights, plain_model, dim=2),
     "composed": sl.Hard(sl.WithConstants(sl.Periodic(sl.MLP(3, 6), (None, 1)), speed=2.0), None, distance),
     "around": sl.WithConstants(sl.WithConstants(sl.Periodic(sl.MLP(3, 6), (1, None)), b=1.0), a=2.0),
+    "only features": sl.OnlyFeatures(sl.MLP(3, 6), [jnp.sum, jnp.prod, lift], dim=2),
     "features": sl.Periodic(sl.Fourier(sl.MLP(4, 6), np.ones((2, 3))), (1, None)),
 }
 POINT = jnp.array([0.3, 0.8])
@@ -350,6 +351,38 @@ def test_features_are_further_inputs():
             sl.WithFeatures(sl.MLP(4, 6), features)
     with pytest.raises(sl.InputError, match="leave no axis"):
         sl.WithFeatures(sl.MLP(1, 6), ["corner"])
+
+
+def test_a_network_may_see_functions_alone():
+    def even(x):
+        return x[0] ** 2
+
+    network = sl.OnlyFeatures(sl.MLP(2, 6), [even, lambda x: x[1]])
+    theta = network.init(key=jax.random.key(0))
+    left, right = (network.apply(theta, jnp.array([x, 0.7])) for x in (-0.3, 0.3))
+    assert network.dim == 2 and network.settings is None and left == right
+    assert right == pytest.approx(float(network.network.apply(theta, jnp.array([0.09, 0.7]))))
+    named = sl.OnlyFeatures(sl.MLP(1, 6), ["corner"], dim=2)
+    assert network_from_settings(json.loads(json.dumps(named.settings))) == named
+    with pytest.raises(sl.InputError, match="OnlyFeatures gives its network 1 features"):
+        sl.OnlyFeatures(sl.MLP(2, 6), ["corner"], dim=2)
+    with pytest.raises(sl.InputError, match="dim = 0"):
+        sl.OnlyFeatures(sl.MLP(1, 6), ["corner"], dim=0)
+    with pytest.raises(sl.InputError, match="OnlyFeatures failed"):
+        sl.OnlyFeatures(sl.MLP(2, 6), [even, lambda x: x])
+
+
+def test_the_network_of_a_recipe_is_saved_by_the_problem(tmp_path):
+    problem = sl.PROBLEMS["cavity"]()
+    network = problem.network(width=5, depth=1)
+    assert network_from_settings(json.loads(json.dumps(network.settings))) == network
+    run = sl.train(problem, network, sl.adam(), points=[20, 2, 2, 2, 2], steps=2, progress=False)
+    sl.save(run, tmp_path / "run.npz")
+    assert sl.load(tmp_path / "run.npz").network == network
+    # Another network in its place is not that of the recipe.
+    assert network.around(sl.MLP(2, 7)) == sl.MLP(2, 7)
+    # A problem that was not made by the catalogue leaves no note.
+    assert replace(problem, name="mine").network().settings is None
 
 
 def test_the_corner_function_is_harmonic_and_vanishes_on_both_sides():

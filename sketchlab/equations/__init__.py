@@ -77,6 +77,7 @@ PROBLEMS = ProblemCatalogue(
     elliptic.poisson_10d,
     flows.kovasznay,
     flows.taylor_green,
+    flows.cavity,
     nonlinear.reaction_1d,
     nonlinear.reaction_diffusion,
     nonlinear.burgers,

@@ -1,15 +1,17 @@
-"""Flows: unknown velocities u, v and pressure p, by the equations of Navier and Stokes for an incompressible fluid."""
+"""Flows by the equations of Navier and Stokes for an incompressible fluid: of velocities u, v and pressure p, or of ψ alone."""
 
 import jax.numpy as jnp
 import numpy as np
 
-from sketchlab.calculus import gradient, laplacian
+from sketchlab.calculus import gradient, laplacian, partial
 from sketchlab.domains import Box
-from sketchlab.equations.conditions import dirichlet
+from sketchlab.equations.conditions import dirichlet, faces
+from sketchlab.equations.references import Flow
 from sketchlab.problems import Problem, boundary, face, interior
 from sketchlab.recipes import SOBOL, Recipe
 from sketchlab.usual import spread_units
 from sketchlab.validation import check_real
+from sketchlab.wrappers import Hard
 
 
 def _momentum(viscosity, *, steady):
@@ -94,3 +96,53 @@ def taylor_green(viscosity: float = 0.05) -> Problem:
     equation = f"u_t + (u·∇)u + ∇p = ν Δu,  div u = 0,  Taylor-Green vortices, ν = {viscosity:g}"
     box = Box([-1.0, -1.0, 0.0], [1.0, 1.0, 1.0])
     return Problem("taylor_green", box, conditions, exact, 3, equation, ("x", "y", "t"), recipe)
+
+
+def cavity() -> Problem:
+    """Flow in the unit square under a lid with the speed 16x²(1 − x)², Re = 100: unknown is the stream function ψ.
+
+    Notes
+    -----
+    The velocities are u = ψ_y, v = -ψ_x. The lid slows down towards its ends, as in the regularized cavity of Shen (1991): with a
+    constant speed u would jump in the corners.
+    """
+
+    def balance(psi, x):
+        vorticity = laplacian(psi)
+        slope, turning = gradient(psi)(x), gradient(vorticity)(x)
+        return laplacian(vorticity)(x) / 100 - slope[1] * turning[0] + slope[0] * turning[1]
+
+    def wall(axis, speed=lambda x: 0.0):
+        return lambda psi, x: jnp.stack([psi(x), partial(psi, axis)(x) - speed(x)])
+
+    conditions = [
+        interior(balance),
+        *faces([0], wall(0), weight=100.0, equations=2),
+        face(axis=1, side="lower", residual=wall(1), weight=100.0, equations=2),
+        face(axis=1, side="upper", residual=wall(1, lambda x: 16 * (x[0] * (1 - x[0])) ** 2), weight=100.0, equations=2),
+    ]
+    recipe = Recipe(
+        network=_within_walls,
+        width=18,
+        points=[1000, 2, 2, 2, 2],
+        rank=330,
+        steps=100,
+        options=SOBOL,
+        why="Values and slopes at the walls hold exactly, by what the network is multiplied with and what is added.",
+    )
+    equation = "Δ²ψ/100 = ψ_y Δψ_x − ψ_x Δψ_y,  u = ψ_y, v = −ψ_x at rest on the walls, u = 16x²(1 − x)² on the lid"
+    return Problem("cavity", Box([0.0, 0.0], [1.0, 1.0]), conditions, Flow("cavity"), 1, equation, ("x", "y"), recipe)
+
+
+def _within_walls(problem, width, depth, activation):
+    return Hard(spread_units([1.5, 1.5], spread=1.5)(problem, width, depth, activation), _lid, _walls)
+
+
+def _lid(x):
+    """Return a function with the values and slopes of ψ on the walls."""
+    return -16 * (x[0] * (1 - x[0]) * x[1]) ** 2 * (1 - x[1])
+
+
+def _walls(x):
+    """Return a function that vanishes on the walls with its slopes."""
+    return 50 * (x[0] * (1 - x[0]) * x[1] * (1 - x[1])) ** 2

@@ -6,7 +6,7 @@ import numpy as np
 from sketchlab.calculus import laplacian, partial
 from sketchlab.domains import Box
 from sketchlab.equations.conditions import dirichlet, faces, zero
-from sketchlab.equations.references import Reference
+from sketchlab.equations.references import Evolution
 from sketchlab.problems import Problem, face, interior
 from sketchlab.recipes import SOBOL, Recipe
 from sketchlab.resampling import redraw
@@ -177,7 +177,7 @@ def _periodic(name, lower, upper, change, first, equation, recipe):
         face(axis=1, side="lower", residual=lambda u, x: u(x) - first(x[0]), weight=100.0),
     ]
     box = Box([lower, 0.0], [upper, 1.0])
-    return Problem(name, box, conditions, Reference(name), 1, equation, ("x", "t"), recipe)
+    return Problem(name, box, conditions, Evolution(name), 1, equation, ("x", "t"), recipe)
 
 
 def _in_slabs(slabs, why, points=(1000, 16, 120), period=2.0):
