@@ -18,7 +18,7 @@ from sketchlab.gramian import Gramian, Spectrum, full_spectrum, kernel_spectrum
 from sketchlab.history import STOP_REASONS, History, Run, TrainingWarning
 from sketchlab.jacobians import Jacobian, RowBlocks, from_matrix
 from sketchlab.laws import Decay, fit_decay
-from sketchlab.marching import march
+from sketchlab.marching import March, march
 from sketchlab.measurements import Measurements, data
 from sketchlab.memory import memory_at_hand
 from sketchlab.networks import ACTIVATIONS, MLP, NETWORKS

@@ -26,7 +26,7 @@ from sketchlab.decompositions import RANK
 from sketchlab.doctor import examine
 from sketchlab.files import replacing
 from sketchlab.lab import open_lab, serve_app
-from sketchlab.marching import slab_of
+from sketchlab.cutting import slab_of
 from sketchlab.optimizers import PRESETS
 from sketchlab.reading import make_optimizer, read_optimizer
 from sketchlab.sketch import OVERSAMPLING

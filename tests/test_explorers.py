@@ -820,3 +820,22 @@ def test_a_run_is_verified_by_a_button(made):
         explorer.buttons["verify"].click()
     assert explorer.error is None and "relative error about" in explorer.status.value
     assert explorer.trainer.records[-1].step == 25
+
+
+def test_slabs_of_time_are_solved_one_after_the_other(made, tmp_path):
+    explorer = made("training", problem="transport_1d", slabs=3, steps=4, points=200, width=8, rank=30)
+    explorer.run()
+    assert explorer.error is None and len(explorer.trainer.records) == 12 and explorer.trainer.slab == 2
+    run = sl.load(explorer.save_run(tmp_path / "run"))
+    assert run.network.count == 3 and run.settings["slab_steps"] == [4, 4, 4]
+    x = np.stack([np.full(40, 0.0), np.linspace(0.0, 1.0, 40)], axis=1)
+    drawn = np.asarray(explorer.solution_figure.data[0].z, float)
+    # Rows lie along the time axis, which is drawn whole.
+    assert np.allclose(drawn[:, 0], run.solution(x)[: len(drawn)])
+    assert "slabs=3" in explorer.code and explorer.code.endswith(".run_sync(12)")
+    explorer.set(steps=9)
+    assert "steps applies on Reset" in explorer.status.value.replace("steps apply", "steps applies")
+    explorer.set(problem="poisson_2d")
+    explorer.reset()
+    explorer.run()
+    assert "cannot be cut into slabs" in str(explorer.error)

@@ -185,3 +185,36 @@ def test_what_does_not_fit_is_said_in_the_first_slab():
     for slabs in (0, "many", 1.5):
         with pytest.raises(sl.InputError, match=f"slabs = {slabs!r}"):
             marched(slabs=slabs)
+
+
+def test_a_march_a_step_at_a_time_is_the_same_march():
+    whole = marched(steps=4, slabs=3, seed=5, resampling=sl.redraw(2))
+    march = sl.March(TRANSPORT, NETWORK, sl.natural_gradient(), slabs=3, steps=4, points=400, seed=5, resampling=sl.redraw(2))
+    records = [march.step() for _ in range(6)]
+    assert [record.step for record in records] == [1, 2, 3, 4, 5, 6] and march.slab == 1 and march.ended is None
+    # What was not reached goes on with the parameters of the last slab.
+    half = march.run("interrupted")
+    assert half.settings["slab_steps"] == [4] and half.theta.shape == whole.theta.shape == march.theta.shape
+    for _ in range(6):
+        march.step()
+    run = march.run("steps")
+    np.testing.assert_array_equal(run.theta, whole.theta)
+    np.testing.assert_array_equal(run.history.loss, whole.history.loss)
+    assert run.settings["slab_steps"] == [4, 4, 4] and run.settings["march"] == whole.settings["march"]
+    with pytest.raises(sl.InputError, match="slabs = 0"):
+        sl.March(TRANSPORT, slabs=0, steps=4)
+    with pytest.raises(sl.InputError, match="cannot be cut into slabs"):
+        sl.March(sl.PROBLEMS["poisson_2d"](), slabs=2, steps=4)
+
+
+def test_a_march_ends_early_in_the_last_slab_only():
+    zero = dataclasses.replace(
+        TRANSPORT,
+        conditions=[dataclasses.replace(one, residual=lambda u, x: 0.0 * u(x)) for one in TRANSPORT.conditions],
+    )
+    march = sl.March(zero, NETWORK, sl.natural_gradient(), slabs=2, steps=3, points=40)
+    march.step()
+    # Nothing is left to do in the first slab: the next step is in the second.
+    assert march.trainer.ended == "solved" and march.ended is None
+    march.step()
+    assert march.slab == 1 and march.ended == "solved"

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sketchlab.cutting import slab_of
 from sketchlab.domains import carried
 from sketchlab.drawing import exact_values, masked, one_output, positive, slice_points
 from sketchlab.explore.background import Throttle
@@ -16,6 +17,7 @@ from sketchlab.explore.controls import Choice, Number
 from sketchlab.explore.explorer import Explorer, NetworkChoice, ProblemChoice
 from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figure, fill, heatmap, line, log_axis
 from sketchlab.history import STOP_REASONS
+from sketchlab.marching import March
 from sketchlab.optimizers import OPTIMIZERS, Optimizer
 from sketchlab.reading import make_optimizer
 from sketchlab.residuals import LeastSquares
@@ -43,7 +45,7 @@ class Session:
     #: The controls that it was set up for.
     structure: dict
     #: None until the first step.
-    trainer: Trainer | None = None
+    trainer: Trainer | March | None = None
     #: What the controls described at the last step.
     optimizer: Optimizer | None = None
     #: The step to pause at.
@@ -96,7 +98,7 @@ class TrainingExplorer(Explorer):
         "reset": ("undo", "Back to the initial parameters, with what the controls say"),
     }
     #: Controls that change what a run is made of: they apply on Reset.
-    structure: ClassVar = ("problem", "network", "width", "depth", "points", "seed")
+    structure: ClassVar = ("problem", "network", "width", "depth", "points", "slabs", "seed")
 
     def __init__(self, problem="heat_1d", network="usual", **choices):
         self._start_with({"problem": ProblemChoice(problem)}, network, choices)
@@ -108,6 +110,7 @@ class TrainingExplorer(Explorer):
             "width": Number("width", 2, 1024, 32, log=True, help="Units of a hidden layer"),
             "depth": Number("depth", 1, 6, 2, help="Hidden layers"),
             "points": Number("points", 16, 16384, 500, log=True, help="Collocation points"),
+            "slabs": Number("slabs", 1, 64, 1, help="Parts of the time interval, solved one after the other: see `march`"),
             "seed": Number("seed", 0, 999, 0, help="Of parameters, points and random matrices"),
             "optimizer": Choice("optimizer", list(OPTIMIZERS), "sngd", help="Can be changed during a run"),
             "rank": Number("rank k", 1, 400, 80, help="Of the sketch; can be changed during a run"),
@@ -116,7 +119,7 @@ class TrainingExplorer(Explorer):
                 "momentum", 0.0, 0.95, 0.5, help="Part of the last step that is kept; can be changed during a run"
             ),
             "learning_rate": Number("learning rate", 1e-5, 1.0, 1e-3, log=True, help="Of Adam; can be changed during a run"),
-            "steps": Number("steps", 1, 5000, 150, log=True, help="Steps until Run pauses by itself"),
+            "steps": Number("steps", 1, 5000, 150, log=True, help="Steps until Run pauses by itself, or in each slab"),
             "against": Choice("curves over", ["steps", "seconds"], "steps", help="Horizontal axis of the convergence curves"),
         }
         super().__init__(controls, choices)
@@ -126,13 +129,13 @@ class TrainingExplorer(Explorer):
         self._begin()
 
     @property
-    def trainer(self) -> Trainer | None:
+    def trainer(self) -> Trainer | March | None:
         """The run; None before the first step."""
         return None if self._session is None else self._session.trainer
 
     @property
     def network(self):
-        """The network that is trained."""
+        """The network that is trained; of slabs, that of one."""
         return self._session.setup.network
 
     @property
@@ -143,8 +146,8 @@ class TrainingExplorer(Explorer):
         return super().code + (f".run_sync({session.taken})" if whole and session.taken else "")
 
     def run(self) -> None:
-        """Train in the background for so many steps from here as the control says, or until paused."""
-        self._start(self._value("steps"))
+        """Train in the background for so many steps from here as the control says, in each slab, or until paused."""
+        self._start(self._value("steps") * self._value("slabs"))
 
     def step(self) -> None:
         """Take one step, or one more than was asked for."""
@@ -244,7 +247,12 @@ class TrainingExplorer(Explorer):
         """Take a step, in a thread of its own, where no widget is read or moved; return whether another follows."""
         wanted, setup = self._optimizer(), session.setup
         if session.trainer is None:
-            trainer = Trainer(setup.problem, setup.network, wanted, points=setup.points, seed=setup.seed)
+            given = {"points": setup.points, "seed": setup.seed}
+            slabs = session.structure["slabs"]
+            if slabs == 1:
+                trainer = Trainer(setup.problem, setup.network, wanted, **given)
+            else:
+                trainer = March(setup.problem, setup.network, wanted, slabs=slabs, steps=session.structure["steps"], **given)
             trainer.check_memory()
             session.trainer, session.optimizer = trainer, wanted
         trainer = session.trainer
@@ -291,9 +299,13 @@ class TrainingExplorer(Explorer):
         """Begin a session, with empty panels, for the problem and network that the controls describe."""
         self._session = None
         problem = self._problem()
+        # The network of a slab sees a time from 0 to 1.
+        network = self._network(problem if self._value("slabs") == 1 else slab_of(problem))
         # Made anew each time: a number that a residual reads from outside may have changed.
-        setup = Setup(problem, self._network(problem), self._value("points"), self._value("seed"))
-        self._session = Session(setup, {name: self._value(name) for name in self.structure})
+        setup = Setup(problem, network, self._value("points"), self._value("seed"))
+        # Where a slab ends is settled when the first begins.
+        structure = self.structure if self._value("slabs") == 1 else (*self.structure, "steps")
+        self._session = Session(setup, {name: self._value(name) for name in structure})
         self._grid, self._grid_shape = slice_points(problem, RESOLUTION)
         self._exact = None if problem.solution is None else exact_values(problem, self._grid)
         note = self._limit_rank()
