@@ -22,11 +22,11 @@ import jax
 import numpy as np
 
 import sketchlab as sl
+from sketchlab.cutting import slab_of
 from sketchlab.decompositions import RANK
 from sketchlab.doctor import examine
 from sketchlab.files import replacing
 from sketchlab.lab import open_lab, serve_app
-from sketchlab.cutting import slab_of
 from sketchlab.optimizers import PRESETS
 from sketchlab.reading import make_optimizer, read_optimizer
 from sketchlab.sketch import OVERSAMPLING

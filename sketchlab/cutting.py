@@ -114,7 +114,7 @@ class Cut:
         return tuple(found)
 
     def begin(self, number, reached, options, make):
-        """Let `make`, `train` or `Trainer`, begin a slab from where the one before ended; return what it makes, and the weights."""
+        """Let `train` or `Trainer` begin a slab from where the one before ended; return what it makes, and the weights."""
         options, boundary_weight = options | {"seed": (options["seed"] + number) % 2**32}, options["boundary_weight"]
         options["boundary_weight"] = "own"
         if number:

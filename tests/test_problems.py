@@ -9,8 +9,8 @@ import pytest
 from oracles import robin_on_a_disk
 
 import sketchlab as sl
-from sketchlab.equations.references import Reference
 from sketchlab.cutting import slab_of
+from sketchlab.equations.references import Reference
 from sketchlab.networks import network_from_settings
 
 CASES = {name: factory() for name, factory in sl.PROBLEMS.items()} | {
