@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sketchlab.domains import SAMPLERS
+from sketchlab.domains import SAMPLERS, Sampler
 
 #: Options of most recipes: even points, of which fewer are needed.
 SOBOL = {"sampler": SAMPLERS["sobol"]}
@@ -46,3 +46,9 @@ class Recipe:
     slabs: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
     why: str = ""
+
+
+def samplers_of(problem) -> dict[str, Sampler]:
+    """Return all samplers that a file can name: those of the catalogue, and that of the problem's recipe."""
+    own = problem.recipe.options.get("sampler")
+    return dict(SAMPLERS) | ({} if own is None else {"recipe": own})

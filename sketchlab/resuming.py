@@ -1,10 +1,11 @@
 """Going on with a run from a file, and repeating one: with what a run was trained, from its settings."""
 
-from sketchlab.domains import SAMPLERS, Sampler
+from sketchlab.domains import Sampler
 from sketchlab.history import Run
 from sketchlab.marching import march
 from sketchlab.optimizers import Optimizer
 from sketchlab.problems import Problem
+from sketchlab.recipes import samplers_of
 from sketchlab.resampling import RESAMPLINGS, Resampling
 from sketchlab.storage import load
 from sketchlab.trainer import Trainer
@@ -78,7 +79,7 @@ def trained_with(run: Run, sampler: Sampler | None = None, resampling: Resamplin
     """
     settings = run.settings
     if sampler is None:
-        sampler = _named("sampler", SAMPLERS, settings["sampler"])
+        sampler = _named("sampler", samplers_of(run.problem), settings["sampler"])
     if resampling is None and settings["resampling"] is not None:
         arguments = dict(settings["resampling"])
         resampling = _named("resampling", RESAMPLINGS, arguments.pop("name"))(**arguments)

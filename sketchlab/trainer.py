@@ -15,13 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from sketchlab.domains import SAMPLERS, sobol
+from sketchlab.domains import sobol
 from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.history import History, Record, Run
 from sketchlab.memory import block_for, bytes_of, check_memory, compiler_options, memory_at_hand, one_blas_thread
 from sketchlab.networks import solve
 from sketchlab.optimizers import Optimizer, carried_over
 from sketchlab.problems import Problem
+from sketchlab.recipes import samplers_of
 from sketchlab.resampling import Resampling
 from sketchlab.residuals import LeastSquares, Points
 from sketchlab.setup import Setup, as_arrays
@@ -200,7 +201,9 @@ class Trainer:
             "dtype": self.setup.dtype,
             "device": "cpu" if device.platform == "cpu" else device.device_kind,
             "weights": [condition.weight for condition in self.problem.conditions],
-            "sampler": next((name for name, sampler in SAMPLERS.items() if sampler is self.setup.sampler), "own"),
+            "sampler": next(
+                (name for name, sampler in samplers_of(self.problem).items() if sampler == self.setup.sampler), "own"
+            ),
             "resampling": written(self.resampling),
             "block": self._block,
             "compilations": len(self._executables),

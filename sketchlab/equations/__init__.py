@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sketchlab.equations import elliptic, evolution, flows, nonlinear
+from sketchlab.equations import elliptic, evolution, flows, layers, nonlinear
 from sketchlab.problems import Problem
 from sketchlab.validation import Catalogue, InputError, check_call
 
@@ -80,8 +80,8 @@ PROBLEMS = ProblemCatalogue(
     flows.cavity,
     nonlinear.reaction_1d,
     nonlinear.reaction_diffusion,
-    nonlinear.burgers,
-    nonlinear.allen_cahn,
+    layers.burgers,
+    layers.allen_cahn,
     nonlinear.korteweg_de_vries,
     nonlinear.kuramoto_sivashinsky,
 )
