@@ -72,13 +72,13 @@ def poisson_10d() -> Problem:
         return jnp.sum(x[0::2] * x[1::2])
 
     recipe = Recipe(
-        network=spread_units([0.3] * 10, spread=1.0),
-        width=16,
+        network=spread_units([0.15] * 10, spread=1.0),
+        width=30,
         activation="sin",
-        points=[300, 900],
-        rank=350,
-        steps=100,
-        options=SOBOL | {"boundary_weight": 100.0},
+        points=[900, 2800],
+        rank=800,
+        steps=65,
+        options=SOBOL | {"boundary_weight": 1000.0},
         why="Two small layers of sin units of small wave numbers; most points are on the boundary, which says all.",
     )
     equation = "Δu = 0 on (0, 1)¹⁰,  u = x₁x₂ + x₃x₄ + … + x₉x₁₀"

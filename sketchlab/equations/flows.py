@@ -46,10 +46,10 @@ def kovasznay(reynolds: float = 40.0) -> Problem:
     conditions = [interior(_momentum(1 / reynolds, steady=True)), boundary(dirichlet(exact), weight=100.0)]
     recipe = Recipe(
         network=spread_units([1.0, 1.0, 1.0], spread=1.0, periods=(None, 1.0)),
-        width=24,
+        width=30,
         activation="swish",
-        points=[350, 120],
-        rank=500,
+        points=[450, 160],
+        rank=700,
         steps=110,
         options=SOBOL,
         why="What is given on the boundary is periodic across the flow, and so is the network; swish units lose fewer digits.",
@@ -86,10 +86,11 @@ def taylor_green(viscosity: float = 0.05) -> Problem:
     ]
     recipe = Recipe(
         network=spread_units([0.7, 0.7, 0.7, 0.7, 0.5], spread=1.0, periods=(2.0, 2.0, None)),
-        width=24,
+        width=18,
+        depth=3,
         points=[400, 16, 16, 150, 60],
-        rank=600,
-        steps=60,
+        rank=550,
+        steps=80,
         options=SOBOL,
         why="Periodic in space by its features.",
     )

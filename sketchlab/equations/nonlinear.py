@@ -101,7 +101,15 @@ def korteweg_de_vries() -> Problem:
 
     equation = "u_t + u u_x + 0.022² u_xxx = 0 on (−1, 1)×(0, 1), periodic in x,  u(x, 0) = cos πx"
     why = "A wave that breaks into a train of solitons"
-    return periodic("korteweg_de_vries", -1.0, 1.0, change, lambda x: jnp.cos(jnp.pi * x), equation, _in_slabs(12, why))
+    return periodic(
+        "korteweg_de_vries",
+        -1.0,
+        1.0,
+        change,
+        lambda x: jnp.cos(jnp.pi * x),
+        equation,
+        _in_slabs(why, 4, 16, 18, (1100, 4, 120), 520),
+    )
 
 
 def kuramoto_sivashinsky() -> Problem:
@@ -121,21 +129,21 @@ def kuramoto_sivashinsky() -> Problem:
         change,
         lambda x: jnp.cos(x) * (1 + jnp.sin(x)),
         equation,
-        _in_slabs(20, why, period=2 * np.pi),
+        _in_slabs(why, 8, 20, 20, (1300, 4, 120), 600, period=2 * np.pi),
     )
 
 
-def _in_slabs(slabs, why, points=(1000, 16, 120), period=2.0):
-    harmonics = 6
+def _in_slabs(why, harmonics, slabs, width, points, rank, period=2.0):
     # The higher a harmonic, the less of it at first.
     falling = np.repeat(1 / np.arange(1, harmonics + 1), 2).tolist()
     return Recipe(
         network=spread_units([*falling, 1.0], spread=1.0, periods=(period, None), harmonics=harmonics),
-        width=24,
+        width=width,
+        depth=3,
         points=points,
-        rank=500,
-        steps=65,
+        rank=rank,
+        steps=75,
         slabs=slabs,
         options=SOBOL | {"resampling": redraw(5), "boundary_weight": "balance"},
-        why=f"{why}: six harmonics, slabs of time, and new points every five steps, for it would learn fixed ones by heart.",
+        why=f"{why}: harmonics, slabs of time, and new points every five steps, for it would learn fixed ones by heart.",
     )
