@@ -15,6 +15,7 @@ import numpy as np
 
 from sketchlab.domains import Box, BoxSurface, Region, Sampler, uniform
 from sketchlab.history import History, Run
+from sketchlab.measurements import Measurements
 from sketchlab.problems import Problem
 from sketchlab.residuals import LeastSquares
 from sketchlab.setup import Setup
@@ -69,6 +70,11 @@ class Cut:
             raise InputError(f"the domain of {problem.name!r} is no box: march goes along the last axis of one.")
         first, last = (box.face(problem.dim - 1, side) for side in ("lower", "upper"))
         for name, region in zip(problem.names, problem.regions, strict=True):
+            if isinstance(region, Measurements):
+                raise InputError(
+                    f"{problem.name!r} has measured points, which belong to no slab: train it over the whole interval, or write "
+                    "a problem for each slab."
+                )
             if region != box and (not isinstance(region, BoxSurface) or len(region.faces) > 1 or region == last):
                 raise InputError(
                     f"the condition on the {name} of {problem.name!r} cannot be cut into slabs: write one sl.face(…) for each "

@@ -89,7 +89,9 @@ class Setup:
         # Traced now: what is wrong with a residual is said before anything is drawn or compiled.
         object.__setattr__(self, "least_squares", LeastSquares(self.problem, self.network))
         self._check_weights()
-        object.__setattr__(self, "rows", self.least_squares.rows(self.problem.sample(self.points, seed=0, sampler=self.sampler)))
+        points = self.problem.sample(self.points, seed=0, sampler=self.sampler)
+        self._check_inside(points)
+        object.__setattr__(self, "rows", self.least_squares.rows(points))
 
     def _check_weights(self):
         # Their squares have to be numbers of this dtype: a loss that is too small for it would be zero, and look solved.
@@ -98,6 +100,18 @@ class Setup:
             if not least <= condition.weight <= most:
                 raise InputError(
                     f"weight = {condition.weight:g} of the {name} does not fit {self.dtype}: {least:.0e} to {most:.0e} do."
+                )
+
+    def _check_inside(self, points):
+        # A face of a box goes on where a hole has cut the box, but the equation does not hold there.
+        domain = self.problem.domain
+        for name, region, x in zip(self.problem.names, self.problem.regions, points, strict=True):
+            outside = np.zeros(1) if region in (domain, domain.boundary) else ~domain.contains(x[:, : domain.dim])
+            if outside.any():
+                first = np.round(x[np.argmax(outside), : domain.dim], 4).tolist()
+                raise InputError(
+                    f"{outside.sum()} of the {len(x)} points of the {name} lie outside the domain, x = {first} for one: give a "
+                    "region of this domain, as an entry of its parts."
                 )
 
     @property

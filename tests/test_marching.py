@@ -113,6 +113,11 @@ def test_a_time_need_not_begin_at_0():
         (TRANSPORT, {"slabs": 0}, "slabs = 0"),
         (robin_on_a_disk(), {}, "is no box: march goes along the last axis of one"),
         (sl.PROBLEMS["poisson_2d"](), {}, "cannot be cut into slabs: write one sl.face"),
+        (
+            dataclasses.replace(TRANSPORT, conditions=[*TRANSPORT.conditions, sl.data([[0.5, 0.5]], [0.1], sigma=0.1)]),
+            {},
+            "has measured points, which belong to no slab",
+        ),
         (dataclasses.replace(TRANSPORT, conditions=TRANSPORT.conditions[:2]), {}, "no condition where the time begins"),
         (TRANSPORT, {"after": 3}, "after = 3 is no Run"),
         (TRANSPORT, {"stps": 3}, "march has no option 'stps'. Did you mean 'steps'"),

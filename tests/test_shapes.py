@@ -1,5 +1,6 @@
 """Domains that are no boxes: each against formulas and curves written out by hand."""
 
+import dataclasses
 import pickle
 from dataclasses import dataclass
 
@@ -488,3 +489,14 @@ def test_pictures_leave_a_gap_outside(name):
     for ax in (sl.plot_solution(run), sl.plot_error(run)):
         drawn = ax.collections[0].get_array()
         assert 1 - np.ma.getmaskarray(drawn).mean() == pytest.approx(case.area / box, abs=0.03)
+
+
+def test_a_face_that_a_hole_has_cut_is_refused_whole():
+    box = sl.Box([0.0, 0.0], [1.0, 1.0])
+    domain = sl.Difference(box, sl.Ball([0.0, 0.5], 0.2))
+    face = sl.Condition(lambda u, x: u(x), box.face(0, "lower"))
+    problem = sl.Problem("bitten", domain, [sl.interior(lambda u, x: sl.laplacian(u)(x)), face])
+    with pytest.raises(sl.InputError, match=r"\d+ of the \d+ points of the .* lie outside the domain, x = \[0.0, .*parts"):
+        sl.Setup(problem, sl.MLP(2, 4), 100)
+    left = dataclasses.replace(problem, conditions=[problem.conditions[0], sl.Condition(lambda u, x: u(x), domain.parts[0])])
+    assert sl.Setup(left, sl.MLP(2, 4), 100).rows == 100
