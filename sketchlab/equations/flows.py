@@ -124,10 +124,10 @@ def cavity() -> Problem:
     ]
     recipe = Recipe(
         network=_within_walls,
-        width=18,
-        points=[1000, 2, 2, 2, 2],
-        rank=330,
-        steps=100,
+        width=20,
+        points=[2400, 2, 2, 2, 2],
+        rank=400,
+        steps=160,
         options=SOBOL,
         why="Values and slopes at the walls hold exactly, by what the network is multiplied with and what is added.",
     )
