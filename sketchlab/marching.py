@@ -189,7 +189,7 @@ class March:
         self._cut = Cut(problem, network, check_integer("slabs", slabs, 1))
         self._steps = check_integer("steps", steps, 1)
         self._kept = {"seed": check_integer("seed", seed, 0, 2**32 - 1), "boundary_weight": boundary_weight}
-        self._options, self._reached, self.compile_seconds = options, NOTHING, 0.0
+        self._options, self._reached, self._compiled = options, NOTHING, 0.0
         given = {name: options[name] for name in ("points", "dtype", "sampler") if name in options}
         self.setup = Setup(problem, self._cut.whole, **given)
         self._begin(optimizer or sketched_natural_gradient())
@@ -199,6 +199,7 @@ class March:
     slab = property(lambda self: len(self._reached.finished))
     records = property(lambda self: (*self._reached.records, *following(self._reached.records, self.trainer.records)))
     theta = property(lambda self: self._cut.joined([*self._reached.thetas, self.trainer.theta]))
+    compile_seconds = property(lambda self: self._compiled + self.trainer.compile_seconds)
 
     @property
     def ended(self) -> str | None:
@@ -209,7 +210,7 @@ class March:
     def step(self) -> Record:
         """Take one step, in the next slab if the one in hand has taken its own or makes no sense any more."""
         if self.slab < self.network.count - 1 and (len(self.trainer.records) >= self._steps or self.trainer.ended):
-            self._reached = self._now(whole=True)
+            self._reached, self._compiled = self._now(whole=True), self.compile_seconds
             self._begin(self.trainer.optimizer)
         return following(self._reached.records, [self.trainer.step()])[0]
 
@@ -238,4 +239,3 @@ class March:
     def _begin(self, optimizer):
         options = self._options | self._kept | {"optimizer": optimizer}
         self.trainer, self._weights = self._cut.begin(self.slab, self._reached, options, Trainer)
-        self.compile_seconds += self.trainer.compile_seconds
