@@ -87,6 +87,8 @@ class Cut:
             # In a slab, time goes from 0 to 1.
             network = slab_of(problem).network()
         self.whole: Any = Slabs(network, box.lower[-1], float(box.lengths[-1]) / count, count)
+        if count > 1:
+            _check_free(network, slab_of(problem).domain)
         # Says what is wrong with a residual before anything is trained, and how many numbers it returns.
         self.least_squares = LeastSquares(problem, self.whole)
         numbers = self.least_squares.components
@@ -239,3 +241,15 @@ def _residual(condition, region, u, x, numbers):
     normal = [region.normal(x)] if condition.takes_normal else []
     found = condition.residual(_InSlab(u, start, length), x.at[-1].set(start + length * x[-1]), *normal)
     return root * (found - ended.reshape(jnp.shape(found)) if ended.size else found)
+
+
+def _check_free(network, box):
+    """Raise `InputError` for a network whose values at the time 0 are always the same: each slab begins with other ones."""
+    x = jnp.asarray(box.face(box.dim - 1, "lower").sample(8, seed=0, sampler=uniform))
+    theta = network.init(key=jax.random.key(0))
+    before, after = (jax.vmap(partial(network.apply, values))(x) for values in (theta, theta + 0.1))
+    if np.array_equal(before, after):
+        raise InputError(
+            f"{type(network).__name__} has the same values at the beginning of every slab, whatever its parameters, but only the "
+            "first slab begins with those: give a network without hard initial values, or slabs=1."
+        )

@@ -223,3 +223,15 @@ def test_a_march_ends_early_in_the_last_slab_only():
     assert march.trainer.ended == "solved" and march.ended is None
     march.step()
     assert march.slab == 1 and march.ended == "solved"
+
+
+def test_hard_initial_values_are_for_the_whole_interval():
+    hard = sl.Hard(NETWORK, lift=lambda x: jnp.sin(2 * jnp.pi * x[0]), distance=lambda x: x[1])
+    with pytest.raises(sl.InputError, match="Hard has the same values at the beginning of every slab"):
+        marched(network=hard, steps=2)
+    assert len(marched(network=hard, steps=2, slabs=1).history) == 2
+    with pytest.raises(sl.InputError, match="without hard initial values, or slabs=1"):
+        sl.solve(sl.PROBLEMS["burgers"](viscosity=0.01), slabs=2, steps=2, progress=False)
+    # A distance that vanishes elsewhere is none of these.
+    sides = sl.Hard(sl.MLP(2, 6), lift=None, distance=lambda x: jnp.sin(jnp.pi * x[0]))
+    assert len(sl.solve(sl.PROBLEMS["burgers"](), sides, slabs=2, points=[20, 2, 2, 9], steps=2, progress=False).history) == 4
