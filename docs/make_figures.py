@@ -168,14 +168,14 @@ def memory():
 
 
 def equations():
-    """Solve every problem by its recipe, in half a minute of steps at most, and draw what was found."""
+    """Solve every problem by its recipe, in a minute of steps at most, and draw what was found."""
     columns, problems = 4, {name: make() for name, make in sl.PROBLEMS.items()}
     rows = -(-len(problems) // columns)
     _, axes = plt.subplots(rows, columns, figsize=(3.1 * columns, 2.5 * rows), layout="constrained")
     for ax in axes.flat:
         ax.axis("off")
     for ax, (name, problem) in zip(axes.flat, problems.items(), strict=False):
-        run = sl.solve(problem, seconds=30 / problem.recipe.slabs, progress=False)
+        run = sl.solve(problem, seconds=60 / problem.recipe.slabs, progress=False)
         ax.axis("on")
         sl.plot_solution(run, ax=ax)
         error, _ = solution_errors(sl.Setup(problem, run.network, 100))(jnp.asarray(run.theta))
