@@ -186,7 +186,12 @@ def main() -> None:
     jax.config.update("jax_enable_x64", True)
     job = json.loads(sys.argv[1])
     jobs = {"race": race, "steps": steps_of, "profile": profile, "spectra": spectra, "test_matrices": test_matrices}
-    jobs |= {"solve": records.solve, "chebyshev": records.chebyshev_helmholtz, "fourier": records.fourier}
+    jobs |= {
+        "solve": records.solve,
+        "chebyshev": records.chebyshev_helmholtz,
+        "fourier": records.fourier,
+        "galerkin": records.galerkin,
+    }
     result = jobs[job.pop("job")](**job)
     # Linux counts in KiB.
     result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -328,7 +328,7 @@ def _report_records(measured, machine):
         "The hard equations",
         "Each by its recipe (`problem.recipe`), with the same optimizer and its default options, for at most the seconds of its "
         f"goal. Matrix products of this machine ran at {min(speeds):.0f} to {max(speeds):.0f} GFLOP/s meanwhile. The last rows "
-        "are what a user would take where it applies, on a box and with a smooth solution: a spectral method in 30 lines.",
+        "are what a user would take where it applies, on a box and with a smooth solution: a spectral method in 30 lines, or 50.",
         machine,
         ["problem", "goal", "error: median / worst", "reached", "seconds: median / worst", "steps", "P", "record elsewhere"],
         records.lines(measured),
