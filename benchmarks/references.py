@@ -152,7 +152,11 @@ def write(name: str) -> None:
     print(f"{name}: {last} modes, error {error:.1e}, {path.stat().st_size / 1e6:.2f} MB")
 
 
-def cavity(degree: int, reynolds: float = 100.0) -> np.ndarray:
+#: Of the flow in the cavity.
+REYNOLDS = 100
+
+
+def cavity(degree: int) -> np.ndarray:
     """Return the Chebyshev coefficients (n, n) of the stream function of the lid-driven cavity on (0, 1)².
 
     Newton's method for ∫ Δψ Δφ / Re + ∫ Δψ (ψ_y φ_x - ψ_x φ_y) = 0, for all φ that vanish on the walls with their slopes; ψ is
@@ -179,9 +183,9 @@ def cavity(degree: int, reynolds: float = 100.0) -> np.ndarray:
     weights, q = np.kron(weight, weight), np.zeros(degree**2)
     for _ in range(12):
         slope, rise, vorticity = dx @ q + wall_x, dy @ q + wall_y, laplacian @ q + wall_laplacian
-        residual = laplacian.T @ (weights * vorticity) / reynolds + (dx.T * rise - dy.T * slope) @ (weights * vorticity)
+        residual = laplacian.T @ (weights * vorticity) / REYNOLDS + (dx.T * rise - dy.T * slope) @ (weights * vorticity)
         weighted, turning = weights[:, None] * laplacian, (weights * vorticity)[:, None]
-        matrix = laplacian.T @ weighted / reynolds + (dx.T * rise - dy.T * slope) @ weighted
+        matrix = laplacian.T @ weighted / REYNOLDS + (dx.T * rise - dy.T * slope) @ weighted
         matrix += dx.T @ (turning * dy) - dy.T @ (turning * dx)
         change = np.linalg.solve(matrix, -residual)
         q += change

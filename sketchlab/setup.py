@@ -106,7 +106,9 @@ class Setup:
         # A face of a box goes on where a hole has cut the box, but the equation does not hold there.
         domain = self.problem.domain
         for name, region, x in zip(self.problem.names, self.problem.regions, points, strict=True):
-            outside = np.zeros(1) if region in (domain, domain.boundary) else ~domain.contains(x[:, : domain.dim])
+            if region in (domain, domain.boundary):
+                continue
+            outside = ~domain.contains(x[:, : domain.dim])
             if outside.any():
                 first = np.round(x[np.argmax(outside), : domain.dim], 4).tolist()
                 raise InputError(

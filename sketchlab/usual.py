@@ -126,6 +126,11 @@ USUAL_NETWORKS = Catalogue(
 )
 
 
+def centred_time(x: jax.Array) -> jax.Array:
+    """Return 2t - 1, for points (x, t) with t from 0 to 1: a feature of recipes."""
+    return 2 * x[1] - 1
+
+
 def spread_units(
     scales: Sequence[float],
     *,

@@ -14,6 +14,7 @@ from sketchlab.networks import MLP
 from sketchlab.problems import Problem, face, interior
 from sketchlab.recipes import Recipe
 from sketchlab.resampling import redraw
+from sketchlab.usual import centred_time
 from sketchlab.validation import check_real
 from sketchlab.wrappers import Hard, OnlyFeatures
 
@@ -141,7 +142,7 @@ def _with_a_shock(width):
 
     def make(problem, units, depth, activation):
         inside = MLP(3, units, depth, 1, activation, scales=(1.0, 1.5, 1.5), spread=1.5)
-        network = OnlyFeatures(inside, (_cosine, Near(0.0, width), _time), dim=2)
+        network = OnlyFeatures(inside, (_cosine, Near(0.0, width), centred_time), dim=2)
         # What a slab begins with is not known beforehand.
         return Hard(network, None, _sine) if thin else Hard(network, _first, _later)
 
@@ -173,7 +174,7 @@ def allen_cahn() -> Problem:
     slabs = 4
 
     def make(problem, units, depth, activation):
-        features = (_cosine, Wall(0.02), Near(1.0, 0.01), Spreading(1e-4, 1 / slabs), _time)
+        features = (_cosine, Wall(0.02), Near(1.0, 0.01), Spreading(1e-4, 1 / slabs), centred_time)
         return OnlyFeatures(MLP(5, units, depth, 1, activation, scales=1.0, spread=1.0), features, dim=2)
 
     recipe = Recipe(
@@ -204,7 +205,3 @@ def _first(x):
 
 def _later(x):
     return x[1] * _sine(x)
-
-
-def _time(x):
-    return 2 * x[1] - 1

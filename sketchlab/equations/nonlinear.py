@@ -10,7 +10,7 @@ from sketchlab.networks import MLP
 from sketchlab.problems import Problem, face, interior
 from sketchlab.recipes import SOBOL, Recipe
 from sketchlab.resampling import redraw
-from sketchlab.usual import spread_units
+from sketchlab.usual import centred_time, spread_units
 from sketchlab.validation import check_real
 from sketchlab.wrappers import OnlyFeatures
 
@@ -51,15 +51,11 @@ def reaction_1d(rate: float = 5.0) -> Problem:
 
 
 def _even(problem, units, depth, activation):
-    return OnlyFeatures(MLP(2, units, depth, 1, activation, scales=(2.0, 1.0), spread=1.5), (_squared, _time))
+    return OnlyFeatures(MLP(2, units, depth, 1, activation, scales=(2.0, 1.0), spread=1.5), (_squared, centred_time))
 
 
 def _squared(x):
     return 2 * ((x[0] - np.pi) / np.pi) ** 2 - 1
-
-
-def _time(x):
-    return 2 * x[1] - 1
 
 
 def reaction_diffusion() -> Problem:
