@@ -22,7 +22,7 @@ from sketchlab.setup import Setup
 from sketchlab.slabs import Slabs
 from sketchlab.training import train
 from sketchlab.user_code import Ansatz
-from sketchlab.validation import InputError, check_instance
+from sketchlab.validation import InputError, check_instance, check_integer
 from sketchlab.weights import weighed
 
 
@@ -53,6 +53,16 @@ def slab_of(problem: Problem) -> Problem:
     unit = Box([*box.lower[:-1], 0.0], [*box.upper[:-1], 1.0])
     # As it is, it keeps the note of how it was made.
     return problem if box == unit else replace(problem, domain=unit)
+
+
+def steps_of_slabs(steps) -> tuple[int, int]:
+    """Return how many steps the first slab takes and each other, of these two or of one number for all."""
+    if not isinstance(steps, (tuple, list)):
+        steps = (steps, steps)
+    if len(steps) != 2:
+        raise InputError(f"steps = {steps!r} is neither a number nor two, those of the first slab and of each other: (80, 50).")
+    first, others = (check_integer("steps", number, 1, 10**9) for number in steps)
+    return first, others
 
 
 def following(records, later):
@@ -133,7 +143,8 @@ class Cut:
 
     def train(self, number, reached, optimizer, options):
         """Train the network of one slab."""
-        run, weights = self.begin(number, reached, options | {"optimizer": optimizer}, train)
+        steps = options["steps"][min(number, 1)]
+        run, weights = self.begin(number, reached, options | {"optimizer": optimizer, "steps": steps}, train)
         return replace(run, settings=run.settings | {"weights": weights})
 
     def _weights(self, boundary_weight, options):

@@ -4,11 +4,12 @@ Over a long interval a network may find a wrong answer with a small loss: it for
 than the distance between points. Over a short one it cannot. The time is the last coordinate of a point.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from sketchlab.cutting import NOTHING, Cut, following, slab_of
+from sketchlab.cutting import NOTHING, Cut, following, slab_of, steps_of_slabs
 from sketchlab.domains import uniform
 from sketchlab.gramian import Spectrum
 from sketchlab.history import Record, Run
@@ -33,6 +34,7 @@ def march(
     optimizer: Optimizer | None = None,
     *,
     slabs: int | str,
+    steps: int | Sequence[int] = 100,
     seed: int = 0,
     boundary_weight: float | str | None = "balance",
     after: Run | None = None,
@@ -57,6 +59,8 @@ def march(
         Number of slabs of equal length. With "auto" it is doubled, from 1, until the first slab and the first of half the length,
         each trained from the beginning, differ by `AGREEMENT` at most on the shorter: a network that forgets the initial value
         does not agree with one that has less time to do so. ``settings["slabs_tried"]`` has each number and its difference.
+    steps : int or (int, int)
+        In each slab; or in the first, and in each of the others, for which fewer do: they begin where the one before ended.
     seed : int
         Of the first slab; each has the next one.
     boundary_weight
@@ -66,7 +70,7 @@ def march(
     checkpoint : path, optional
         File to `save` the march in after each slab, and when it ends: `resume` continues it.
     **options
-        As in `train`, for each slab: steps, seconds, tolerance, points …; a callback that stops ends the march.
+        As in `train`, for each slab: seconds, tolerance, points …; a callback that stops ends the march.
 
     Returns
     -------
@@ -91,7 +95,7 @@ def march(
     if checkpoint is not None:
         check_path(checkpoint)
     optimizer = optimizer or sketched_natural_gradient()
-    kept = {"seed": check_integer("seed", seed, 0, 2**32 - 1), "boundary_weight": boundary_weight}
+    kept = _kept(steps, seed, boundary_weight)
     tried, solved = {}, []
     if slabs == "auto":
         cut, solved, tried = _agreeing(problem, network, optimizer, kept | options)
@@ -119,6 +123,12 @@ def march(
         if not whole:
             break
     return run(reason)
+
+
+def _kept(steps, seed, boundary_weight):
+    """Return what all slabs have in common, as a file keeps it."""
+    steps = list(steps_of_slabs(steps))
+    return {"steps": steps, "seed": check_integer("seed", seed, 0, 2**32 - 1), "boundary_weight": boundary_weight}
 
 
 def _agreeing(problem, network, optimizer, options):
@@ -150,10 +160,8 @@ class March:
 
     Parameters
     ----------
-    problem, network, optimizer, slabs, seed, boundary_weight
+    problem, network, optimizer, slabs, steps, seed, boundary_weight
         As of `march`; the number of slabs is given.
-    steps : int
-        In each slab.
     **options
         As of `Trainer`.
 
@@ -161,6 +169,8 @@ class March:
     ----------
     slab : int
         Number of slabs before the one in hand.
+    steps : int
+        Those of the slab in hand.
     trainer : Trainer
         That of the slab in hand; its time goes from 0 to 1.
     setup, network, theta, records, rows, compile_seconds, ended
@@ -181,14 +191,13 @@ class March:
         optimizer: Optimizer | None = None,
         *,
         slabs: int,
-        steps: int,
+        steps: int | Sequence[int],
         seed: int = 0,
         boundary_weight: float | str | None = "balance",
         **options,
     ):
         self._cut = Cut(problem, network, check_integer("slabs", slabs, 1))
-        self._steps = check_integer("steps", steps, 1)
-        self._kept = {"seed": check_integer("seed", seed, 0, 2**32 - 1), "boundary_weight": boundary_weight}
+        self._kept = _kept(steps, seed, boundary_weight)
         self._options, self._reached, self._compiled = options, NOTHING, 0.0
         given = {name: options[name] for name in ("points", "dtype", "sampler") if name in options}
         self.setup = Setup(problem, self._cut.whole, **given)
@@ -197,6 +206,7 @@ class March:
     network = property(lambda self: self._cut.whole)
     rows = property(lambda self: self.trainer.rows)
     slab = property(lambda self: len(self._reached.finished))
+    steps = property(lambda self: self._kept["steps"][min(self.slab, 1)])
     records = property(lambda self: (*self._reached.records, *following(self._reached.records, self.trainer.records)))
     theta = property(lambda self: self._cut.joined([*self._reached.thetas, self.trainer.theta]))
     compile_seconds = property(lambda self: self._compiled + self.trainer.compile_seconds)
@@ -209,7 +219,7 @@ class March:
 
     def step(self) -> Record:
         """Take one step, in the next slab if the one in hand has taken its own or makes no sense any more."""
-        if self.slab < self.network.count - 1 and (len(self.trainer.records) >= self._steps or self.trainer.ended):
+        if self.slab < self.network.count - 1 and (len(self.trainer.records) >= self.steps or self.trainer.ended):
             self._reached, self._compiled = self._now(whole=True), self.compile_seconds
             self._begin(self.trainer.optimizer)
         return following(self._reached.records, [self.trainer.step()])[0]
@@ -228,14 +238,14 @@ class March:
 
     def run(self, stop_reason: str, **limits) -> Run:
         """Return what was reached so far, as `march` does; a slab that has not taken its steps begins anew in `resume`."""
-        now = self._now(whole=len(self.trainer.records) >= self._steps, **limits)
+        now = self._now(whole=len(self.trainer.records) >= self.steps, **limits)
         return self._cut.run(now, stop_reason, self.trainer.optimizer, {"march": self._kept | {"slabs": self.network.count}})
 
     def _now(self, *, whole, **limits):
-        slab = self.trainer.run("steps", **limits | {"steps": self._steps})
+        slab = self.trainer.run("steps", **limits | {"steps": self.steps})
         slab = replace(slab, settings=slab.settings | {"weights": self._weights})
         return self._reached.with_slab(slab, self._cut.points(self.slab, slab), whole)
 
     def _begin(self, optimizer):
-        options = self._options | self._kept | {"optimizer": optimizer}
+        options = self._options | {name: self._kept[name] for name in ("seed", "boundary_weight")} | {"optimizer": optimizer}
         self.trainer, self._weights = self._cut.begin(self.slab, self._reached, options, Trainer)

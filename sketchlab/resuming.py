@@ -51,8 +51,8 @@ def resume(
     run = load(path, problem, network, optimizer)
     settings, taken = run.settings, len(run.history)
     if run.optimizer is not None and "march" in settings:
-        asked = trained_with(run, sampler, resampling) | options
-        return march(run.problem, run.network.network, run.optimizer, **settings["march"] | asked, after=run, checkpoint=path)
+        asked = trained_with(run, sampler, resampling) | settings["march"] | options
+        return march(run.problem, run.network.network, run.optimizer, **asked, after=run, checkpoint=path)
     if run.optimizer is None or run.state is None:
         raise InputError(
             f"{str(path)!r} does not say how to go on: its optimizer is your own (give it), or it was written by sketchlab 0.1 "

@@ -1,5 +1,6 @@
 """Solving a problem by its recipe."""
 
+from sketchlab.cutting import steps_of_slabs
 from sketchlab.decompositions import RANK
 from sketchlab.history import Run
 from sketchlab.marching import march
@@ -43,8 +44,9 @@ def solve(
     check_instance("problem", problem, Problem, 'sl.PROBLEMS["heat_1d"]() or sl.Problem(…)')
     recipe = problem.recipe
     given = options
-    options = {"points": recipe.points, "steps": recipe.steps, **recipe.options} | options
     slabs = recipe.slabs if slabs is None else slabs
+    steps = steps_of_slabs(recipe.steps)
+    options = {"points": recipe.points, "steps": steps[0] if slabs == 1 else steps, **recipe.options} | options
     if optimizer is None:
         rank = RANK if recipe.rank is None else recipe.rank
         if network is not None or "points" in given:

@@ -152,7 +152,8 @@ def _repeated(run, number, options):
     options = options | {"tolerance": None, "seconds": None, "boundary_weight": "own"}
     if "march" in run.settings:
         march_of = run.settings["march"]
-        options["steps"] = max(run.settings["slab_steps"])
+        first, *others = run.settings["slab_steps"]
+        options["steps"] = (first, max(others, default=first))
         seed = (march_of["seed"] + number * march_of["slabs"]) % 2**32
         return march(run.problem, wider(run.network.network), run.optimizer, slabs=march_of["slabs"], seed=seed, **options)
     seed, steps = (run.settings["seed"] + number) % 2**32, len(run.history)

@@ -83,6 +83,33 @@ def test_a_march_that_was_stopped_goes_on_from_a_file_as_if_it_had_not(tmp_path)
     assert marched(steps=4, after=again).history.loss.size == 16
 
 
+def test_slabs_that_begin_where_one_ended_may_take_fewer_steps(tmp_path):
+    run = marched(slabs=3, steps=(6, 2), points=60)
+    assert run.settings["slab_steps"] == [6, 2, 2]
+    march = sl.March(TRANSPORT, NETWORK, sl.natural_gradient(), slabs=3, steps=(6, 2), points=60)
+    for _ in range(10):
+        march.step()
+    np.testing.assert_array_equal(march.theta, run.theta)
+    assert march.run("steps").settings["march"] == run.settings["march"]
+    part = marched(slabs=3, steps=(6, 2), points=60, callbacks=[lambda trainer, record: trainer.problem.name.endswith("(2)")])
+    sl.save(part, tmp_path / "run.npz")
+    assert part.settings["slab_steps"] == [6]
+    np.testing.assert_array_equal(sl.resume(tmp_path / "run.npz", progress=False).theta, run.theta)
+
+
+@pytest.mark.parametrize("steps", [(6, 2, 2), (6,), (6, 0), "ten", (6, 2.5)])
+def test_steps_of_slabs_are_one_number_or_two(steps):
+    with pytest.raises(sl.InputError, match="steps"):
+        marched(steps=steps)
+
+
+def test_a_recipe_with_two_numbers_of_steps_solves_the_whole_interval_too():
+    recipe = sl.Recipe(width=6, points=60, rank=20, steps=(3, 2), slabs=2)
+    problem = dataclasses.replace(TRANSPORT, recipe=recipe)
+    assert len(sl.solve(problem, progress=False).history) == 5
+    assert len(sl.solve(problem, slabs=1, progress=False).history) == 3
+
+
 def test_points_are_drawn_anew_with_what_comes_with_them():
     run = marched(steps=4, points=60, resampling=sl.redraw(2))
     assert len(run.history) == 16 and np.all(np.isfinite(run.history.loss))
