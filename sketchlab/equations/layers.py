@@ -148,11 +148,11 @@ def _with_a_shock(width):
 
     return Recipe(
         network=make,
-        width=20 if thin else 22,
+        width=20 if thin else 24,
         depth=3,
-        points=[1400, 4, 4, 100] if thin else [2000, 4, 4, 4],
-        rank=550 if thin else 750,
-        steps=95 if thin else 130,
+        points=[1400, 4, 4, 100] if thin else [2200, 4, 4, 4],
+        rank=550 if thin else 850,
+        steps=95 if thin else 115,
         slabs=6 if thin else 1,
         options={
             "sampler": Gathered((0.5,), width, 0.8),
@@ -179,11 +179,11 @@ def allen_cahn() -> Problem:
 
     recipe = Recipe(
         network=make,
-        width=20,
+        width=22,
         depth=3,
-        points=[1400, 8, 300],
-        rank=600,
-        steps=70,
+        points=[1800, 8, 400],
+        rank=700,
+        steps=75,
         slabs=slabs,
         options={"sampler": Gathered((0.0, 0.25, 0.75, 1.0), 0.05, 0.7), "resampling": redraw(5), "boundary_weight": "balance"},
         why="Even, steep at ±½, with a kink at ±1 that spreads: so are the functions that the network sees; points gather there.",

@@ -104,7 +104,7 @@ def korteweg_de_vries() -> Problem:
         change,
         lambda x: jnp.cos(jnp.pi * x),
         equation,
-        _in_slabs(why, 4, 16, 18, (1100, 4, 120), 520),
+        _in_slabs(why, 6, 16, 22, (1100, 4, 120), 600, steps=(80, 62)),
     )
 
 
@@ -129,7 +129,7 @@ def kuramoto_sivashinsky() -> Problem:
     )
 
 
-def _in_slabs(why, harmonics, slabs, width, points, rank, period=2.0):
+def _in_slabs(why, harmonics, slabs, width, points, rank, steps=75, period=2.0):
     # The higher a harmonic, the less of it at first.
     falling = np.repeat(1 / np.arange(1, harmonics + 1), 2).tolist()
     return Recipe(
@@ -138,7 +138,7 @@ def _in_slabs(why, harmonics, slabs, width, points, rank, period=2.0):
         depth=3,
         points=points,
         rank=rank,
-        steps=75,
+        steps=steps,
         slabs=slabs,
         options=SOBOL | {"resampling": redraw(5), "boundary_weight": "balance"},
         why=f"{why}: harmonics, slabs of time, and new points every five steps, for it would learn fixed ones by heart.",
