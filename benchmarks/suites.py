@@ -325,9 +325,10 @@ def _bytes(count):
 def _report_records(measured, machine):
     return _section(
         "The hard equations",
-        "Each by its recipe (`problem.recipe`), with the same optimizer and its default options; median and worst seconds. Those of a goal "
-        f"are those of a machine whose matrix products run at {records.SPEED} GFLOP/s; a faster one has fewer. The last rows are "
-        "what a user would take where it applies, on a box and with a smooth solution: a spectral method in 30 lines, or 50.",
+        "Each by its recipe (`problem.recipe`), with the same optimizer and its default options; seconds: median and worst. The "
+        f"seconds of a goal are those of a machine whose matrix products run at {records.SPEED} GFLOP/s; a faster one has fewer. "
+        "The last rows are what a user would take where it applies, on a box and with a smooth solution: a spectral method in 30 "
+        "lines, or 50.",
         machine,
         ["problem", "goal", "error: median / worst", "reached", "seconds", "GFLOP/s", "steps", "P", "record elsewhere"],
         records.lines(measured),
