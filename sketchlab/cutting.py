@@ -4,7 +4,7 @@ All slabs are one computation with other numbers: the network of a slab sees a t
 the values that the last slab ended with travel with the points. So their steps are one compiled function.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -55,14 +55,17 @@ def slab_of(problem: Problem) -> Problem:
     return problem if box == unit else replace(problem, domain=unit)
 
 
-def steps_of_slabs(steps) -> tuple[int, int]:
-    """Return how many steps the first slab takes and each other, of these two or of one number for all."""
-    if not isinstance(steps, (tuple, list)):
-        steps = (steps, steps)
-    if len(steps) != 2:
-        raise InputError(f"steps = {steps!r} is neither a number nor two, those of the first slab and of each other: (80, 50).")
-    first, others = (check_integer("steps", number, 1, 10**9) for number in steps)
-    return first, others
+def steps_of_slabs(steps) -> list[int]:
+    """Return how many steps each slab takes, the last number for all that follow; a single number is one for all."""
+    steps = [check_integer("steps", number, 1, 10**9) for number in (steps if isinstance(steps, (tuple, list)) else [steps])]
+    if not steps:
+        raise InputError("steps = () has no number: give one for all slabs, or several, of which the last is for all that follow.")
+    return steps
+
+
+def steps_in(steps: Sequence[int], number: int) -> int:
+    """Return the steps of slab `number`, counted from 0."""
+    return steps[min(number, len(steps) - 1)]
 
 
 def following(records, later):
@@ -143,7 +146,7 @@ class Cut:
 
     def train(self, number, reached, optimizer, options):
         """Train the network of one slab."""
-        steps = options["steps"][min(number, 1)]
+        steps = steps_in(options["steps"], number)
         run, weights = self.begin(number, reached, options | {"optimizer": optimizer, "steps": steps}, train)
         return replace(run, settings=run.settings | {"weights": weights})
 

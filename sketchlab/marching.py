@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sketchlab.cutting import NOTHING, Cut, following, slab_of, steps_of_slabs
+from sketchlab.cutting import NOTHING, Cut, following, slab_of, steps_in, steps_of_slabs
 from sketchlab.domains import uniform
 from sketchlab.gramian import Spectrum
 from sketchlab.history import Record, Run
@@ -59,8 +59,8 @@ def march(
         Number of slabs of equal length. With "auto" it is doubled, from 1, until the first slab and the first of half the length,
         each trained from the beginning, differ by `AGREEMENT` at most on the shorter: a network that forgets the initial value
         does not agree with one that has less time to do so. ``settings["slabs_tried"]`` has each number and its difference.
-    steps : int or (int, int)
-        In each slab; or in the first, and in each of the others, for which fewer do: they begin where the one before ended.
+    steps : int or sequence of int
+        In each slab; or one number for each, the last for all that follow: a slab that begins where one ended needs fewer.
     seed : int
         Of the first slab; each has the next one.
     boundary_weight
@@ -127,8 +127,7 @@ def march(
 
 def _kept(steps, seed, boundary_weight):
     """Return what all slabs have in common, as a file keeps it."""
-    steps = list(steps_of_slabs(steps))
-    return {"steps": steps, "seed": check_integer("seed", seed, 0, 2**32 - 1), "boundary_weight": boundary_weight}
+    return {"steps": steps_of_slabs(steps), "seed": check_integer("seed", seed, 0, 2**32 - 1), "boundary_weight": boundary_weight}
 
 
 def _agreeing(problem, network, optimizer, options):
@@ -206,7 +205,7 @@ class March:
     network = property(lambda self: self._cut.whole)
     rows = property(lambda self: self.trainer.rows)
     slab = property(lambda self: len(self._reached.finished))
-    steps = property(lambda self: self._kept["steps"][min(self.slab, 1)])
+    steps = property(lambda self: steps_in(self._kept["steps"], self.slab))
     records = property(lambda self: (*self._reached.records, *following(self._reached.records, self.trainer.records)))
     theta = property(lambda self: self._cut.joined([*self._reached.thetas, self.trainer.theta]))
     compile_seconds = property(lambda self: self._compiled + self.trainer.compile_seconds)

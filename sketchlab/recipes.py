@@ -1,6 +1,6 @@
 """Recipes: with what a problem is solved well. No theorem says so, it was found by trying; each recipe says why."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,8 +26,8 @@ class Recipe:
         See `Problem.sample`.
     rank : int, optional
         Of the sketch; that of `sketched_natural_gradient` unless told otherwise.
-    steps : int or (int, int)
-        Enough of them; with slabs, in each, or in the first and in each of the others, see `march`.
+    steps : int or sequence of int
+        Enough of them; with slabs, in each, or one number for each, see `march`.
     slabs : int
         Parts of the time interval that are solved one after the other, see `march`.
     options : dict
@@ -42,7 +42,7 @@ class Recipe:
     activation: str = "tanh"
     points: Any = 1000
     rank: int | None = None
-    steps: int | tuple[int, int] = 100
+    steps: int | Sequence[int] = 100
     slabs: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)
     why: str = ""

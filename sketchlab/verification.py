@@ -152,8 +152,7 @@ def _repeated(run, number, options):
     options = options | {"tolerance": None, "seconds": None, "boundary_weight": "own"}
     if "march" in run.settings:
         march_of = run.settings["march"]
-        first, *others = run.settings["slab_steps"]
-        options["steps"] = (first, max(others, default=first))
+        options["steps"] = run.settings["slab_steps"]
         seed = (march_of["seed"] + number * march_of["slabs"]) % 2**32
         return march(run.problem, wider(run.network.network), run.optimizer, slabs=march_of["slabs"], seed=seed, **options)
     seed, steps = (run.settings["seed"] + number) % 2**32, len(run.history)

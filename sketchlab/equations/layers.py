@@ -148,11 +148,11 @@ def _with_a_shock(width):
 
     return Recipe(
         network=make,
-        width=20 if thin else 24,
+        width=22 if thin else 24,
         depth=3,
-        points=[1900, 4, 4, 100] if thin else [2200, 4, 4, 4],
-        rank=550 if thin else 850,
-        steps=(80, 82) if thin else 115,
+        points=[1700, 4, 4, 100] if thin else [2200, 4, 4, 4],
+        rank=600 if thin else 850,
+        steps=(60, 80, 90, 85, 60, 60) if thin else 115,
         slabs=6 if thin else 1,
         options={
             "sampler": Gathered((0.5,), width, 0.8),

@@ -1,5 +1,7 @@
 """Nonlinear problems with time, the last coordinate: reactions, and two equations of waves without a formula."""
 
+from collections.abc import Sequence
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -129,7 +131,7 @@ def kuramoto_sivashinsky() -> Problem:
     )
 
 
-def _in_slabs(why, harmonics, slabs, width, points, rank, steps: int | tuple[int, int] = 75, period=2.0):
+def _in_slabs(why, harmonics, slabs, width, points, rank, steps: int | Sequence[int] = 75, period=2.0):
     # The higher a harmonic, the less of it at first.
     falling = np.repeat(1 / np.arange(1, harmonics + 1), 2).tolist()
     return Recipe(
