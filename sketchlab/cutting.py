@@ -59,7 +59,7 @@ def steps_of_slabs(steps) -> list[int]:
     """Return how many steps each slab takes, the last number for all that follow; a single number is one for all."""
     steps = [check_integer("steps", number, 1, 10**9) for number in (steps if isinstance(steps, (tuple, list)) else [steps])]
     if not steps:
-        raise InputError("steps = () has no number: give one for all slabs, or several, of which the last is for all that follow.")
+        raise InputError("steps = () has no number: give one for all slabs, or several, the last of them for all that follow.")
     return steps
 
 
