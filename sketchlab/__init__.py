@@ -52,7 +52,7 @@ from sketchlab.solving import solve
 from sketchlab.spectra import Survey, condition_spectra, jacobian, spectrum, spectrum_bytes, survey
 from sketchlab.storage import load, save
 from sketchlab.tangents import tangent_functions
-from sketchlab.trainer import Trainer
+from sketchlab.trainer import Trainer, relative_error
 from sketchlab.training import train, train_seeds
 from sketchlab.uncertainty import StandardErrors, UncertaintyWarning, standard_errors
 from sketchlab.validation import InputError

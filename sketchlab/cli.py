@@ -249,7 +249,7 @@ def _train(options):
         "steps": len(history),
         "seconds": history.seconds[-1],
         "loss": history.loss[-1],
-        "relative_l2_error": None if history.relative_error is None else history.relative_error[-1],
+        "relative_l2_error": sl.relative_error(run),
         "stop_reason": run.stop_reason,
     }
     _print(summary, as_json)

@@ -100,6 +100,7 @@ class Cut:
             # In a slab, time goes from 0 to 1.
             network = slab_of(problem).network()
         self.whole: Any = Slabs(network, box.lower[-1], float(box.lengths[-1]) / count, count)
+        _check_no_constants(network)
         if count > 1:
             _check_free(network, slab_of(problem).domain)
         # Says what is wrong with a residual before anything is trained, and how many numbers it returns.
@@ -255,6 +256,14 @@ def _residual(condition, region, u, x, numbers):
     normal = [region.normal(x)] if condition.takes_normal else []
     found = condition.residual(_InSlab(u, start, length), x.at[-1].set(start + length * x[-1]), *normal)
     return root * (found - ended.reshape(jnp.shape(found)) if ended.size else found)
+
+
+def _check_no_constants(network):
+    """Raise `InputError` for a network with constants: each slab would find its own."""
+    if not hasattr(network, "constants"):
+        return
+    if constants := network.constants(network.unflatten(jnp.zeros(network.size))):
+        raise InputError(f"the network has constants, {', '.join(constants)}: each slab would find others. Train it as a whole.")
 
 
 def _check_free(network, box):

@@ -57,26 +57,29 @@ def march(
         `sketched_natural_gradient()` by default.
     slabs : int or "auto"
         Number of slabs of equal length. With "auto" it is doubled, from 1, until the first slab and the first of half the length,
-        each trained from the beginning, differ by `AGREEMENT` at most on the shorter: a network that forgets the initial value
-        does not agree with one that has less time to do so. ``settings["slabs_tried"]`` has each number and its difference.
+        each trained from the beginning, differ by `AGREEMENT` at most on the shorter, and the finer cut is taken: a network that
+        forgets the initial value does not agree with one that has less time to do so. What comes later it does not see.
+        ``settings["slabs_tried"]`` has the difference between each number tried and twice as many.
     steps : int or sequence of int
-        In each slab; or one number for each, the last for all that follow: a slab that begins where one ended needs fewer.
+        In each slab; or one number for each, the last for all that follow: the hardest slab needs most.
     seed : int
         Of the first slab; each has the next one.
     boundary_weight
-        As in `train`; chosen in the first slab, and kept.
+        As in `train`, but for the default; chosen in the first slab, and kept.
     after : Run, optional
-        What was reached when it was interrupted, as `march` returned it or `load` brings it back: go on with the next slab.
+        What was reached when it was interrupted, as `march` returned it or `load` brings it back: go on after its finished slabs.
     checkpoint : path, optional
         File to `save` the march in after each slab, and when it ends: `resume` continues it.
     **options
-        As in `train`, for each slab: seconds, tolerance, points …; a callback that stops ends the march.
+        As in `train`, for each slab: seconds, tolerance, points …; a callback that stops ends the march. A slab that stalls
+        does not.
 
     Returns
     -------
     Run
         Over the whole interval: its network is `Slabs`, its history that of all slabs, one after the other; the relative error in
-        it is that in the slab of the step. After Ctrl-C, slabs that were not reached have the parameters of the last one.
+        it is that in the slab of the step, and ``settings["slab_steps"]`` has the number of steps of each finished slab. After
+        Ctrl-C, slabs that were not reached have the parameters of the last one.
 
     Raises
     ------
@@ -97,6 +100,8 @@ def march(
     optimizer = optimizer or sketched_natural_gradient()
     kept = _kept(steps, seed, boundary_weight)
     tried, solved = {}, []
+    if slabs == "auto" and after is not None:
+        raise InputError(f'slabs = "auto" looks for a number that the run has found already: give slabs={after.network.count}.')
     if slabs == "auto":
         cut, solved, tried = _agreeing(problem, network, optimizer, kept | options)
     else:

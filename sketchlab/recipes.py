@@ -23,11 +23,11 @@ class Recipe:
     width, depth, activation
         Of its hidden layers.
     points : int or sequence of int
-        See `Problem.sample`.
+        See `Problem.sample`; with slabs, of each.
     rank : int, optional
         Of the sketch; that of `sketched_natural_gradient` unless told otherwise.
     steps : int or sequence of int
-        Enough of them; with slabs, in each, or one number for each, see `march`.
+        Of the optimizer; with slabs, in each, or one number for each, see `march`.
     slabs : int
         Parts of the time interval that are solved one after the other, see `march`.
     options : dict

@@ -27,7 +27,7 @@ def solve(
         `sketched_natural_gradient` with the rank of the recipe, or the largest that fits another network or other points; its
         other options as always.
     slabs : int or "auto", optional
-        With more than one, `march` along the last axis.
+        With more than one, `march` along the last axis. The rest of a recipe was found for its own number.
     **options
         As in `train`: points, steps, seed, tolerance …
 
@@ -45,8 +45,9 @@ def solve(
     recipe = problem.recipe
     given = options
     slabs = recipe.slabs if slabs is None else slabs
-    steps = steps_of_slabs(recipe.steps)
-    options = {"points": recipe.points, "steps": steps[0] if slabs == 1 else steps, **recipe.options} | options
+    # Numbers of steps that were found for its own slabs say nothing of others.
+    steps = recipe.steps if slabs == recipe.slabs else max(steps_of_slabs(recipe.steps))
+    options = {"points": recipe.points, "steps": steps, **recipe.options} | options
     if optimizer is None:
         rank = RANK if recipe.rank is None else recipe.rank
         if network is not None or "points" in given:

@@ -363,3 +363,20 @@ def solution_errors(setup: Setup) -> Callable[[jax.Array], tuple[float | None, n
             return float(np.linalg.norm(difference) / norm), np.linalg.norm(difference, axis=0) / norms
 
     return errors
+
+
+def relative_error(run: Run) -> float | None:
+    """Return the relative L2 error of a run over the whole domain; None without a known solution.
+
+    That of the last record, but after a `march`, whose records have the error in the slab of the step.
+
+    Examples
+    --------
+    >>> run = sl.march(sl.PROBLEMS["transport_1d"](), sl.MLP(2, width=8), slabs=2, points=100, steps=5, progress=False)
+    >>> sl.relative_error(run) != run.history.relative_error[-1]
+    True
+    """
+    if "march" in run.settings:
+        setup = Setup(run.problem, run.network, dtype=run.settings["dtype"])
+        return solution_errors(setup)(jnp.asarray(run.theta))[0]
+    return None if run.history.relative_error is None else float(run.history.relative_error[-1])

@@ -25,7 +25,7 @@ from sketchlab.wrappers import Wrapper
 
 #: Independent runs, unless told otherwise, and how much wider their networks are.
 RUNS, WIDER = 2, 1.25
-#: The residual at fresh points is so many times that at the trained ones at most, or such a part of that before training.
+#: Accepted is a residual at fresh points of so many times that at the trained ones, or of such a part of that before training.
 HONEST, FALLEN = 10.0, 1e-2
 #: Runs that differ by more than this, relatively, have not found one solution.
 WRONG = 0.1
@@ -106,7 +106,7 @@ def verify(run: Run, *, runs: int = RUNS, progress: bool = False, **given) -> Ve
 
     Notes
     -----
-    Where errors of runs are independent, they add like the sides of a right angle: ‖u - v‖² = e_u² + e_v². From the distances of
+    Where errors of runs are independent, their squares add: ‖u - v‖² = e_u² + e_v². From the distances of
     three runs follows e_u² = (‖u - v‖² + ‖u - w‖² - ‖v - w‖²) / 2, whatever the errors of the others are (the three-cornered hat
     of clocks, Gray and Allan 1974). Of more runs the median over pairs is taken, and at least half of the least distance.
 

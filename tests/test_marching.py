@@ -119,7 +119,14 @@ def test_points_are_drawn_anew_with_what_comes_with_them():
 def test_what_cannot_be_read_of_all_slabs_is_said_before_training():
     reads = dataclasses.replace(TRANSPORT, conditions=[*TRANSPORT.conditions, sl.interior(lambda u, x: u.speed * u(x))])
     with pytest.raises(sl.InputError, match="u has no constant 'speed'"):
+        marched(reads, steps=1)
+    with pytest.raises(sl.InputError, match="constants, speed: each slab would find others"):
         marched(reads, sl.WithConstants(NETWORK, speed=1.0), steps=1)
+
+
+def test_a_march_that_has_begun_has_its_number_of_slabs():
+    with pytest.raises(sl.InputError, match="give slabs=2"):
+        marched(slabs="auto", after=marched(slabs=2, steps=1, points=60))
 
 
 def test_a_time_need_not_begin_at_0():

@@ -21,7 +21,7 @@ from sketchlab.wrappers import Hard, OnlyFeatures
 
 @dataclass(frozen=True)
 class Near:
-    """log(sin²(π (x₁ - place) / 2) + δ²), scaled to (-1, 1): a coordinate of period 2, steep within `width` δ of a place."""
+    """log(sin²(π (x₁ - place) / 2) + δ²), scaled to (-1, 1): a coordinate of period 2, steep around a place, `width` δ wide."""
 
     place: float
     width: float
@@ -46,7 +46,7 @@ class Wall:
 
 @dataclass(frozen=True)
 class Spreading:
-    """What the kink |y| becomes when it spreads by u_t = ν u_xx, y being the distance to ±1 in a function of period 2.
+    """What the kink |y| becomes when it spreads by u_t = ν u_xx; y is nearly the distance to ±1, with the same kink and period 2.
 
     With d = √(4νt) it is d e^(-(y/d)²) / √π + y erf(y/d).
 
