@@ -21,27 +21,27 @@ from sketchlab.wrappers import Hard, OnlyFeatures
 
 @dataclass(frozen=True)
 class Near:
-    """log(sin²(π (x₁ - place) / 2) + δ²), scaled to (-1, 1): a coordinate of period 2, steep around a place, `width` δ wide."""
+    """log(sin²(π (x₁ - place) / 2) + δ²), scaled to (-1, 1): of period 2, steep around a place, `thickness` δ."""
 
     place: float
-    width: float
+    thickness: float
 
     def __call__(self, x):
         """Evaluate at one point."""
-        lowest, highest = math.log(self.width**2), math.log(1 + self.width**2)
-        value = jnp.log(jnp.sin(jnp.pi / 2 * (x[0] - self.place)) ** 2 + self.width**2)
+        lowest, highest = math.log(self.thickness**2), math.log(1 + self.thickness**2)
+        value = jnp.log(jnp.sin(jnp.pi / 2 * (x[0] - self.place)) ** 2 + self.thickness**2)
         return (2 * value - lowest - highest) / (highest - lowest)
 
 
 @dataclass(frozen=True)
 class Wall:
-    """asinh(cos πx₁ / δ), scaled to (-1, 1): steep within `width` δ of ±½, where it changes its sign."""
+    """asinh(cos πx₁ / δ), scaled to (-1, 1): steep within `thickness` δ of ±½, where it changes its sign."""
 
-    width: float
+    thickness: float
 
     def __call__(self, x):
         """Evaluate at one point."""
-        return jnp.arcsinh(_cosine(x) / self.width) / math.asinh(1 / self.width)
+        return jnp.arcsinh(_cosine(x) / self.thickness) / math.asinh(1 / self.thickness)
 
 
 @dataclass(frozen=True)
@@ -136,15 +136,15 @@ def burgers(viscosity: float = 0.01 / np.pi) -> Problem:
     return Problem("burgers", box, conditions, exact, 1, equation, ("x", "t"), _with_a_shock(min(4.6 * viscosity, 1.0)))
 
 
-def _with_a_shock(width):
+def _with_a_shock(thickness):
     """Return a recipe for an odd function of period 2 with a layer at 0: slab by slab, if it is thin."""
-    thin = width < 0.02
+    thin = thickness < 0.02
 
     def make(problem, units, depth, activation):
         inside = MLP(3, units, depth, 1, activation, scales=(1.0, 1.5, 1.5), spread=1.5)
-        network = OnlyFeatures(inside, (_cosine, Near(0.0, width), centred_time), dim=2)
+        network = OnlyFeatures(inside, (_cosine, Near(0.0, thickness), centred_time), dim=2)
         # What a slab begins with is not known beforehand.
-        return Hard(network, None, _sine) if thin else Hard(network, _first, _later)
+        return Hard(network, None, _sine) if thin else Hard(network, _lift, _distance)
 
     return Recipe(
         network=make,
@@ -155,7 +155,7 @@ def _with_a_shock(width):
         steps=(60, 80, 90, 85, 60, 60) if thin else 115,
         slabs=6 if thin else 1,
         options={
-            "sampler": Gathered((0.5,), width, 0.8),
+            "sampler": Gathered((0.5,), thickness, 0.8),
             "resampling": redraw(5),
             "boundary_weight": "balance" if thin else "own",
         },
@@ -199,9 +199,9 @@ def _sine(x):
     return jnp.sin(jnp.pi * x[0])
 
 
-def _first(x):
+def _lift(x):
     return -_sine(x)
 
 
-def _later(x):
+def _distance(x):
     return x[1] * _sine(x)
