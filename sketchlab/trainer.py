@@ -373,7 +373,7 @@ def relative_error(run: Run) -> float | None:
     Examples
     --------
     >>> run = sl.march(sl.PROBLEMS["transport_1d"](), sl.MLP(2, width=8), slabs=2, points=100, steps=5, progress=False)
-    >>> sl.relative_error(run) != run.history.relative_error[-1]
+    >>> bool(sl.relative_error(run) != run.history.relative_error[-1])
     True
     """
     if "march" in run.settings:
