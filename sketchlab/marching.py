@@ -101,7 +101,7 @@ def march(
     kept = _kept(steps, seed, boundary_weight)
     tried, solved = {}, []
     if slabs == "auto" and after is not None:
-        raise InputError(f'slabs = "auto" looks for a number that the run has found already: give slabs={after.network.count}.')
+        raise InputError('slabs = "auto" looks for a number that the run has found already: give it, as slabs=8.')
     if slabs == "auto":
         cut, solved, tried = _agreeing(problem, network, optimizer, kept | options)
     else:

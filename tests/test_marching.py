@@ -125,7 +125,7 @@ def test_what_cannot_be_read_of_all_slabs_is_said_before_training():
 
 
 def test_a_march_that_has_begun_has_its_number_of_slabs():
-    with pytest.raises(sl.InputError, match="give slabs=2"):
+    with pytest.raises(sl.InputError, match="has found already"):
         marched(slabs="auto", after=marched(slabs=2, steps=1, points=60))
 
 
