@@ -48,7 +48,7 @@ def heat_4d() -> Problem:
         steps=[90, 30],
         slabs=3,
         options=SOBOL,
-        why="The solution oscillates slowly: two layers of sin units of small wave numbers, wide enough not to get stuck, and three slabs.",
+        why="Slow oscillations: two layers of sin units of small wave numbers, wide enough not to get stuck, in three slabs.",
     )
     return Problem(
         "heat_4d",
