@@ -44,11 +44,11 @@ def heat_4d() -> Problem:
         activation="sin",
         points=[1300] + [110] * 9,
         rank=800,
-        # In a third of the time the solution is simpler, and wide layers get stuck less often.
-        steps=[90, 30],
-        slabs=3,
+        # In a quarter of the time the solution is simpler, and wide layers get stuck less often.
+        steps=[90, 25],
+        slabs=4,
         options=SOBOL,
-        why="Slow oscillations: two layers of sin units of small wave numbers, wide enough not to get stuck, in three slabs.",
+        why="Slow oscillations: two layers of sin units of small wave numbers, wide enough not to get stuck, in four slabs.",
     )
     return Problem(
         "heat_4d",
