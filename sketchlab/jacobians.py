@@ -28,6 +28,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sketchlab.precision import in_full_precision
 from sketchlab.validation import InputError, check_array, check_matrix
 
 #: Numbers in a piece of J where it is not held whole; half and twice as many were as fast.
@@ -63,6 +64,7 @@ class Jacobian:
         """Type of the numbers."""
         return self.blocks[0].dtype
 
+    @in_full_precision
     def matmat(self, a: jax.Array) -> jax.Array:
         """Return J A: (P, k) -> (N, k)."""
         check_matrix("A in the product J A", a, self.shape[1])
@@ -78,6 +80,7 @@ class Jacobian:
         """Return J as one matrix (N, P)."""
         return jnp.concatenate(self.blocks, axis=1)
 
+    @in_full_precision
     def _add_rmatmat(self, total, b):
         first = 0
         for block in self.blocks:

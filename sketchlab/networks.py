@@ -30,6 +30,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sketchlab.precision import in_full_precision
 from sketchlab.user_code import explain, line_of
 from sketchlab.validation import (
     Catalogue,
@@ -130,7 +131,7 @@ def name_of(network) -> str:
 @functools.lru_cache(maxsize=32)
 def solve(network):
     """Return the compiled solution (theta (P,), x (n, d)) -> (n,) or (n, outputs): for equal networks the same function."""
-    return jax.jit(jax.vmap(functools.partial(apply, network), (None, 0)))
+    return jax.jit(in_full_precision(jax.vmap(functools.partial(apply, network), (None, 0))))
 
 
 def network_from_settings(settings: dict | None):

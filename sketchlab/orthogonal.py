@@ -15,10 +15,13 @@ R          triangle     (l, l)       upper triangular, A = QR
 import jax
 import jax.numpy as jnp
 
+from sketchlab.precision import in_full_precision
+
 #: `orthonormalize` sketches a matrix of at least `TALL` rows first, down to `BUCKETS` rows; see docs/optimizer-notes.md.
 TALL, BUCKETS = 2**16, 2**13
 
 
+@in_full_precision
 def orthonormalize(a: jax.Array, *, key) -> tuple[jax.Array, jax.Array]:
     """Factorize A (n, l) as Q R: Q (n, l) with orthonormal columns, R (l, l) upper triangular.
 

@@ -27,6 +27,7 @@ import numpy as np
 from sketchlab.gramian import Spectrum
 from sketchlab.jacobians import Jacobian
 from sketchlab.orthogonal import orthonormalize
+from sketchlab.precision import in_full_precision
 from sketchlab.validation import check_integer, check_jacobian, check_key, check_matrix
 
 #: Columns of a sketch that its error estimate is made from.
@@ -212,6 +213,7 @@ def rayleigh_ritz(jacobian: Jacobian, basis: jax.Array, rank: int | None = None)
     return triplets(jacobian.matmat(basis), basis, rank)
 
 
+@in_full_precision
 def triplets(projected: jax.Array, basis: jax.Array, rank: int | None) -> Spectrum:
     """Return the leading singular triplets of BQᵀ from B (N, l) and an orthonormal Q (P, l)."""
     # QR first and the SVD of a (k, k) matrix after it: half the time of the SVD of a tall matrix.

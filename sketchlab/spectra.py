@@ -16,6 +16,7 @@ from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.jacobians import Jacobian
 from sketchlab.memory import block_for, bytes_of, check_memory, compiler_options, largest_rank, memory_at_hand, one_blas_thread
 from sketchlab.networks import MLP
+from sketchlab.precision import in_full_precision
 from sketchlab.problems import Problem
 from sketchlab.random_matrices import NESTED, SKETCHES, gaussian
 from sketchlab.residuals import LeastSquares
@@ -275,7 +276,7 @@ def _compiled(least_squares, points, task):
 def _compile(least_squares, points, task):
     """Compile a task, (theta, points, key) -> (full, sketch); return it and the bytes that it will allocate."""
     theta = jax.ShapeDtypeStruct((least_squares.network.size,), points[0].dtype)
-    compute = jax.jit(lambda theta, points, key: task.perform(least_squares.linearize(theta, points), key))
+    compute = jax.jit(in_full_precision(lambda theta, points, key: task.perform(least_squares.linearize(theta, points), key)))
     options: dict[str, Any] = dict(compiler_options(least_squares.block) or {})
     if task.full and task.rank is not None:
         # A survey is for explorers, run once or twice at each setting: a quick compilation is worth more than a fast program.

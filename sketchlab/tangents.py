@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from sketchlab.domains import carried
 from sketchlab.networks import MLP, check_network
+from sketchlab.precision import in_full_precision
 from sketchlab.problems import Condition, Problem, interior
 from sketchlab.residuals import LeastSquares
 from sketchlab.validation import InputError, check_array, check_instance, check_matrix, checked_call
@@ -64,6 +65,7 @@ def tangent_functions(problem: Problem, network: MLP, theta, vectors, x, *, cond
 
 
 @partial(jax.jit, static_argnums=0)
+@in_full_precision
 def _tangents(least_squares, theta, vectors, x):
     (condition,), (region,) = least_squares.problem.conditions, least_squares.problem.regions
     scale = (condition.weight * region.measure / len(x)) ** 0.5

@@ -21,6 +21,7 @@ from sketchlab.history import History, Record, Run
 from sketchlab.memory import block_for, bytes_of, check_memory, compiler_options, memory_at_hand, one_blas_thread
 from sketchlab.networks import solve
 from sketchlab.optimizers import Optimizer, carried_over
+from sketchlab.precision import in_full_precision
 from sketchlab.problems import Problem
 from sketchlab.recipes import samplers_of
 from sketchlab.resampling import Resampling
@@ -52,6 +53,7 @@ class Reached(NamedTuple):
 def compiled_step(optimizer: Optimizer, least_squares: LeastSquares) -> Callable:
     """Return the compiled step (theta, state, points, key) -> (theta, state, info): for equal arguments the same function."""
 
+    @in_full_precision
     def step(theta, state, points, key):
         return optimizer.step(least_squares, theta, state, points, key=key)
 
@@ -60,7 +62,7 @@ def compiled_step(optimizer: Optimizer, least_squares: LeastSquares) -> Callable
 
 @functools.lru_cache(maxsize=8)
 def _compiled_spectrum(least_squares):
-    return jax.jit(lambda theta, points: full_spectrum(least_squares.dense(theta, points)))
+    return jax.jit(in_full_precision(lambda theta, points: full_spectrum(least_squares.dense(theta, points))))
 
 
 _residual_sizes = jax.jit(LeastSquares.residual_sizes, static_argnums=0)

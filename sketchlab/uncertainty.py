@@ -25,6 +25,7 @@ from sketchlab.gramian import full_spectrum
 from sketchlab.history import Run
 from sketchlab.measurements import Misfit
 from sketchlab.memory import check_memory, one_blas_thread
+from sketchlab.precision import in_full_precision
 from sketchlab.residuals import LeastSquares
 from sketchlab.setup import as_arrays, check_dtype
 from sketchlab.validation import InputError, check_instance, checked_call
@@ -167,6 +168,7 @@ def _prepared(run):
 
 
 @jax.jit(static_argnums=0)
+@in_full_precision
 def _decomposed(least_squares, theta, points):
     return full_spectrum(least_squares.dense(theta, points)), least_squares.residual(theta, points)
 

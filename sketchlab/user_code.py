@@ -18,6 +18,7 @@ from jax.core import Tracer
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from sketchlab.domains import carried
+from sketchlab.precision import in_full_precision
 from sketchlab.validation import InputError, takes
 
 #: Where the lines of a traceback are that are not the user's.
@@ -155,6 +156,7 @@ def _line(frames):
 
 
 def _trace(name, function, *arguments):
+    @in_full_precision
     def checked(*arguments):
         try:
             value = function(*arguments)
