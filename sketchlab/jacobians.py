@@ -201,7 +201,12 @@ def _cut(lengths, components, block):
 
 
 def derivatives(rows, parameters, points, limit: int | None = None) -> tuple[jax.Array, ...]:
-    """Differentiate the residual of each condition at its points: J in blocks of columns (N, P_i).
+    """Differentiate the residual of each condition at its points, see `values_and_derivatives`."""
+    return values_and_derivatives(rows, parameters, points, limit)[1]
+
+
+def values_and_derivatives(rows, parameters, points, limit: int | None = None) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+    """Evaluate the residual of each condition at its points, r (N,), and differentiate it: J in blocks of columns (N, P_i).
 
     There is one block for each array of parameters, or several, so that each has at most `limit` numbers if the array
     can be cut along its first axis.
@@ -214,9 +219,12 @@ def derivatives(rows, parameters, points, limit: int | None = None) -> tuple[jax
     points : sequence of (n_c, d)
     limit : int, optional
     """
-    pairs = zip(rows, points, strict=True)
-    conditions = [jax.tree.leaves(jax.vmap(jax.jacrev(row), (None, 0))(parameters, x)) for row, x in pairs]
-    blocks = []
+
+    def with_value(row):
+        return jax.jacrev(lambda parameters, y: (value := row(parameters, y), value), has_aux=True)
+
+    found = [jax.vmap(with_value(row), (None, 0))(parameters, x) for row, x in zip(rows, points, strict=True)]
+    conditions, blocks = [jax.tree.leaves(slopes) for slopes, _ in found], []
     for leaves in zip(*conditions, strict=True):
         leaves = [leaf.reshape(leaf.shape[0] * leaf.shape[1], *(leaf.shape[2:] or (1,))) for leaf in leaves]
         length = leaves[0].shape[1]
@@ -225,4 +233,4 @@ def derivatives(rows, parameters, points, limit: int | None = None) -> tuple[jax
         for first in range(0, length, step):
             # Cutting before flattening lets XLA compute the piece alone.
             blocks.append(jnp.concatenate([jax.vmap(jnp.ravel)(leaf[:, first : first + step]) for leaf in leaves]))
-    return tuple(blocks)
+    return jnp.concatenate([values.reshape(-1) for _, values in found]), tuple(blocks)

@@ -226,9 +226,9 @@ def _first_state(least_squares, theta, points, *, key, decomposition, search):
 
 def _step(least_squares, theta, state, points, *, key, decomposition, search, momentum):
     drift = momentum * state.last_step
-    residual, along_drift = jax.jvp(lambda t: least_squares.residual(t, points), (theta,), (drift,))
+    residual, along_drift, jacobian = least_squares.linear_model(theta, points, drift)
     loss = jnp.sum(residual**2) / 2
-    spectrum, memory = decomposition.compute(least_squares.linearize(theta, points), state.decomposition, key=key)
+    spectrum, memory = decomposition.compute(jacobian, state.decomposition, key=key)
     move, search_state = search.step(
         lambda d: least_squares.residual(theta + d, points), loss, spectrum, residual + along_drift, drift, state.search
     )

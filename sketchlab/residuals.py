@@ -21,13 +21,14 @@ compute the same, and whatever is compiled can be kept by them.
 
 import hashlib
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.extend.core import jaxpr_as_fun
 
-from sketchlab.jacobians import Jacobian, RowBlocks, derivatives
+from sketchlab.jacobians import Jacobian, RowBlocks, derivatives, values_and_derivatives
 from sketchlab.networks import MLP, solve
 from sketchlab.problems import Problem
 from sketchlab.user_code import fingerprint, trace_residual
@@ -111,7 +112,7 @@ class LeastSquares:
     def residual(self, theta: jax.Array, points: Points) -> jax.Array:
         """Return r (N,)."""
         parameters = self.network.unflatten(theta)
-        return jnp.concatenate([jax.vmap(row, (None, 0))(parameters, x).reshape(-1) for row, x in self.scaled_rows(points)])
+        return jnp.concatenate([jax.vmap(row, (None, 0))(parameters, x).reshape(-1) for row, x in self._joined_rows(points)])
 
     def loss(self, theta: jax.Array, points: Points) -> jax.Array:
         """Return ½‖r‖², ()."""
@@ -125,13 +126,23 @@ class LeastSquares:
         """Return J in memory, or block by block where `block` says so."""
         return self.dense(theta, points) if self.block is None else self.row_blocks(theta, points, self.block)
 
+    def linear_model(self, theta: jax.Array, points: Points, drift: jax.Array) -> tuple[jax.Array, jax.Array, Any]:
+        """Return r (N,), J times a vector (P,), and J: with J in memory, all from one pass."""
+        if self.block is not None:
+            residual, along = jax.jvp(lambda t: self.residual(t, points), (theta,), (drift,))
+            return residual, along, self.linearize(theta, points)
+        rows, points = zip(*self._joined_rows(points), strict=True)
+        residual, blocks = values_and_derivatives(rows, self.network.unflatten(theta), points)
+        jacobian = Jacobian(blocks)
+        return residual, jacobian.matmat(drift[:, None])[:, 0], jacobian
+
     def dense(self, theta: jax.Array, points: Points) -> Jacobian:
         """Return J held in memory, N P numbers: one reverse pass a row; a product is a matrix product."""
         return Jacobian(self.column_blocks(theta, points))
 
     def column_blocks(self, theta: jax.Array, points: Points) -> tuple[jax.Array, ...]:
         """Return J in blocks of columns (N, P_i), one for each array of parameters."""
-        rows, points = zip(*self.scaled_rows(points), strict=True)
+        rows, points = zip(*self._joined_rows(points), strict=True)
         return derivatives(rows, self.network.unflatten(theta), points)
 
     def row_blocks(self, theta: jax.Array, points: Points, block: int) -> RowBlocks:
@@ -175,6 +186,21 @@ class LeastSquares:
         for index, (factor, x) in enumerate(zip(self._factors, points, strict=True)):
             pointwise, scale = self._pointwise(index), (factor / x.shape[0]) ** 0.5
             yield (lambda parameters, y, f=pointwise, c=scale: c * jnp.atleast_1d(f(parameters, y))), x
+
+    def _joined_rows(self, points):
+        """Pair scaled residuals with points as `scaled_rows` does, but neighbours that compute the same only once.
+
+        The faces of a box, for one, often have the same condition. Here a point comes with its factor, (d,) and ().
+        """
+        for _, run in groupby(range(len(points)), self._fingerprints.__getitem__):
+            indices = list(run)
+            pointwise, x = self._pointwise(indices[0]), jnp.concatenate([points[i] for i in indices])
+            scales = [jnp.full(len(points[i]), (self._factors[i] / len(points[i])) ** 0.5, x.dtype) for i in indices]
+
+            def row(parameters, point, pointwise=pointwise):
+                return point[1] * jnp.atleast_1d(pointwise(parameters, point[0]))
+
+            yield row, (x, jnp.concatenate(scales))
 
     def _pointwise(self, index):
         """Return the residual of a condition at one point, from parameters that the network has cut: its trace."""

@@ -93,6 +93,34 @@ def test_linearize_holds_j_whole_unless_told_a_block(case):
         np.testing.assert_allclose(found, matrix @ a, atol=1e-11 * np.linalg.norm(matrix, 2))
 
 
+@pytest.mark.parametrize("block", [None, 5])
+def test_the_linear_model_is_residual_slope_and_jacobian(case, block):
+    least_squares, theta, points = case
+    drift = random(theta.shape, 3)
+    one_pass = jax.jit(lambda t: dataclasses.replace(least_squares, block=block).linear_model(t, points, drift))
+    residual, along, jacobian = one_pass(theta)
+    expected = jacobian_of(least_squares, theta, points)
+    scale = float(jnp.max(jnp.abs(expected)))
+    np.testing.assert_allclose(residual, least_squares.residual(theta, points), rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(along, expected @ drift, atol=1e-11 * scale * theta.size)
+    np.testing.assert_allclose(jacobian.dense(), expected, atol=1e-11 * scale)
+
+
+def test_faces_that_ask_the_same_are_compiled_once(network, theta):
+    def sizes(faces):
+        conditions = [sl.face(axis=axis, side=side, residual=lambda u, x: u(x), weight=weight) for axis, side, weight in faces]
+        least_squares = sl.LeastSquares(sl.Problem("faces", sl.Box([0, 0], [1, 2]), conditions), network)
+        points = tuple(jnp.asarray(x) for x in least_squares.problem.sample([3, 5, 7, 9][: len(faces)], seed=0))
+        text = jax.jit(least_squares.residual).lower(theta, points).as_text()
+        parts = [sl.LeastSquares(sl.Problem("one", least_squares.problem.domain, [c]), network) for c in conditions]
+        apart = [part.residual(theta, (x,)) for part, x in zip(parts, points, strict=True)]
+        np.testing.assert_allclose(least_squares.residual(theta, points), jnp.concatenate(apart), rtol=1e-12, atol=1e-14)
+        return text.count("dot_general")
+
+    four = [(0, "lower", 1.0), (0, "upper", 2.0), (1, "lower", 3.0), (1, "upper", 4.0)]
+    assert sizes(four) == sizes(four[:1])
+
+
 def test_traces_are_those_of_each_conditions_part_of_g(case):
     least_squares, theta, points = case
     matrix = np.asarray(jacobian_of(least_squares, theta, points))
