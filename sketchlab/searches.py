@@ -68,25 +68,18 @@ class Search:
     settings: dict[str, Any] = field(hash=False)
 
 
-class Probes(NamedTuple):
-    """Steps that a search tried, m of them: `steps` (m, P), the `losses` (m,) after them, and the `predicted` ones (m,)."""
+class Probe(NamedTuple):
+    """A step that a search tried: `step` (P,), the `loss` () after it, and the `predicted` one ()."""
 
-    steps: jax.Array
-    losses: jax.Array
+    step: jax.Array
+    loss: jax.Array
     predicted: jax.Array
 
 
 def probe(
-    residual_at: Callable,
-    spectrum: Spectrum,
-    remaining: jax.Array,
-    drift: jax.Array,
-    dampings: jax.Array,
-    *,
-    geodesic: bool,
-    count: jax.Array | None = None,
-) -> Probes:
-    """Try the damped steps for several dampings.
+    residual_at: Callable, spectrum: Spectrum, remaining: jax.Array, drift: jax.Array, damping: jax.Array, *, geodesic: bool
+) -> Probe:
+    """Try the damped step.
 
     Parameters
     ----------
@@ -95,52 +88,43 @@ def probe(
     spectrum : Spectrum
     remaining : (N,)
     drift : (P,)
-    dampings : (m,)
+    damping : ()
         Absolute μ > 0.
     geodesic : bool
-        Bend each step: solve, with the same triplets and μ, for what the linear model did not foresee,
+        Bend the step: solve, with the same triplets and μ, for what the linear model did not foresee,
         a(μ) = -V (S² + μ)⁻¹ S Uᵀ (r(θ + d) - (r + Jd)), and take d + a where a is no longer than d and d + a lowers the loss.
-    count : () int, optional
-        Try only the first so many, which may depend on data, and leave the losses of the others infinite; all by default.
 
     Returns
     -------
-    Probes
-        Steps e - V (S² + μ)⁻¹ S Uᵀ r̃, bent or not, and ½‖r̃‖² - ½ Σ (uᵢᵀr̃)² (1 - (μ / (sᵢ² + μ))²), without one product
-        with J. Costs m residuals, with `geodesic` 2m.
+    Probe
+        The step e - V (S² + μ)⁻¹ S Uᵀ r̃, bent or not, and ½‖r̃‖² - ½ Σ (uᵢᵀr̃)² (1 - (μ / (sᵢ² + μ))²), without one product
+        with J. Costs a residual, with `geodesic` two.
 
     Notes
     -----
     To second order r(θ + d) - (r + Jd) is half the second directional derivative of r along d, so a is the geodesic acceleration
     of Transtrum, Sethna 2012 (arXiv 1201.5885) by finite differences, with a step as long as d itself.
     """
-    tried = dampings.size if count is None else count
-    s = spectrum.singular_values[None]
-    shifted = s**2 + dampings[:, None]
-    coefficients = (spectrum.left.T @ remaining)[None]
-    left_over = dampings[:, None] / shifted
-    predicted = jnp.sum(remaining**2) / 2 - jnp.sum(coefficients**2 * (1 - left_over**2), axis=1) / 2
+    s = spectrum.singular_values
+    left_over = damping / (s**2 + damping)
+    coefficients = spectrum.left.T @ remaining
+    predicted = jnp.sum(remaining**2) / 2 - jnp.sum(coefficients**2 * (1 - left_over**2)) / 2
 
-    def losses_after(steps):
-        empty = jnp.zeros((dampings.size, remaining.size), remaining.dtype)
-        residuals = jax.lax.fori_loop(0, tried, lambda i, found: found.at[i].set(residual_at(steps[i])), empty)
-        losses = _finite(jnp.sum(residuals**2, axis=1) / 2)
-        return residuals, jnp.where(jnp.arange(dampings.size) < tried, losses, jnp.inf)
-
-    # The step and its bend solve with the same triplets, each for another right-hand side. Rolled up, the loop is 4 % slower.
+    # The step and its bend solve with the same triplets, each for another right-hand side: a loop, so that the residual is
+    # compiled once.
     def solve(found, first):
-        steps, losses, unforeseen = found
-        change = -_combine(spectrum.right, unforeseen * s / shifted)
-        residuals, new_losses = losses_after(steps + change)
-        short = jnp.linalg.norm(change, axis=1) <= jnp.linalg.norm(steps, axis=1)
-        better = first | (short & (new_losses < losses))
-        steps, losses = jnp.where(better[:, None], steps + change, steps), jnp.where(better, new_losses, losses)
-        return (steps, losses, residuals @ spectrum.left - coefficients * left_over), None
+        step, loss, unforeseen = found
+        change = -spectrum.right @ (unforeseen * s / (s**2 + damping))
+        residual = residual_at(step + change)
+        new_loss = jnp.sum(residual**2) / 2
+        new_loss = jnp.where(jnp.isfinite(new_loss), new_loss, jnp.inf)
+        better = first | ((jnp.linalg.norm(change) <= jnp.linalg.norm(step)) & (new_loss < loss))
+        step, loss = jnp.where(better, step + change, step), jnp.where(better, new_loss, loss)
+        return (step, loss, spectrum.left.T @ residual - coefficients * left_over), None
 
-    shape = dampings.size, drift.size
-    start = jnp.broadcast_to(drift, shape), jnp.zeros_like(predicted), jnp.broadcast_to(coefficients, shifted.shape)
-    (steps, losses, _), _ = jax.lax.scan(solve, start, jnp.arange(2 if geodesic else 1) == 0, unroll=True)
-    return Probes(steps, losses, predicted)
+    start = drift, jnp.full_like(predicted, jnp.inf), coefficients
+    (step, loss, _), _ = jax.lax.scan(solve, start, jnp.arange(2 if geodesic else 1) == 0)
+    return Probe(step, loss, predicted)
 
 
 @checked_call()
@@ -205,6 +189,22 @@ def damping_path(
     return Search("damping path", _first_damping, Bound(_search_damping, **settings), settings)
 
 
+class _Bracket(NamedTuple):
+    """How far a search along the damping has come, all () but for the step (P,).
+
+    `tried` candidates; whether one `passed`, and how often the gap to the next smaller damping, `below`, was `halved` since then;
+    the chosen `damping`, its `step` and the `loss` after it.
+    """
+
+    tried: Any
+    halved: Any
+    passed: Any
+    below: Any
+    damping: Any
+    step: Any
+    loss: Any
+
+
 def _first_damping(dtype):
     return jnp.full((), 0.1, dtype)
 
@@ -219,29 +219,32 @@ def _search_damping(
     path = jnp.clip(damping * jnp.asarray(factors, loss.dtype), epsilon**2, 1 / epsilon)
     scale = spectrum.singular_values[0] ** 2
 
-    # The whole path first, and then the middle of the bracket: one loop, so that all residuals are compiled once.
-    def narrow(bracket, first):
-        low, high, step, step_loss = bracket
-        middle = jnp.sqrt(low * high)
-        dampings = jnp.where(first, path, middle)
-        count = jnp.where(first, candidates, 1)
-        probes = probe(residual_at, spectrum, remaining, drift, dampings * scale, geodesic=geodesic, count=count)
-        passes = loss - probes.losses >= ratio * jnp.abs(loss - probes.predicted)
-        found = jnp.any(passes)
-        best = jnp.where(found, jnp.argmax(passes), jnp.argmin(probes.losses))
-        # An empty bracket has nothing to find, and a candidate that was taken without passing is no bound.
-        better = first | (found & (low < high))
-        below = jnp.where(first, jnp.where(found & (best > 0), path[best - 1], path[best]), jnp.where(better, low, middle))
-        return (
-            below,
-            jnp.where(better, dampings[best], high),
-            jnp.where(better, probes.steps[best], step),
-            jnp.where(better, probes.losses[best], step_loss),
-        ), None
+    # The path, from its smallest damping to the first that passes, and then the middle of the bracket: one loop, so that the
+    # residual is compiled once.
+    def wanted(found):
+        return jnp.where(found.passed, (found.halved < bisections) & (found.below < found.damping), found.tried < candidates)
 
-    nothing = jnp.ones_like(loss), jnp.ones_like(loss), jnp.zeros_like(drift), loss
-    (_, chosen, step, step_loss), _ = jax.lax.scan(narrow, nothing, jnp.arange(1 + bisections) == 0)
-    move = _take_if_lower(step, step_loss, loss, chosen)
+    def narrow(found):
+        middle = jnp.where(found.passed, jnp.sqrt(found.below * found.damping), path[found.tried])
+        tried = probe(residual_at, spectrum, remaining, drift, middle * scale, geodesic=geodesic)
+        passes = loss - tried.loss >= ratio * jnp.abs(loss - tried.predicted)
+        # Before any has passed, the lowest loss so far counts.
+        better = passes | (~found.passed & (tried.loss < found.loss))
+        below = jnp.where(found.passed, middle, path[jnp.maximum(found.tried - 1, 0)])
+        return _Bracket(
+            tried=found.tried + jnp.where(found.passed, 0, 1),
+            halved=found.halved + jnp.where(found.passed, 1, 0),
+            passed=found.passed | passes,
+            below=jnp.where(passes == found.passed, found.below, below),
+            damping=jnp.where(better, middle, found.damping),
+            step=jnp.where(better, tried.step, found.step),
+            loss=jnp.where(better, tried.loss, found.loss),
+        )
+
+    start = _Bracket(0, 0, jnp.asarray(False), path[0], path[0], jnp.zeros_like(drift), jnp.full_like(loss, jnp.inf))
+    found = jax.lax.while_loop(wanted, narrow, jax.tree.map(jnp.asarray, start))
+    chosen = found.damping
+    move = _take_if_lower(found.step, found.loss, loss, chosen)
     # A non-finite loss or J says nothing about the damping.
     finite = jnp.isfinite(loss) & jnp.isfinite(spectrum.singular_values[0])
     refused = jnp.where(finite, growth * damping, damping)
@@ -289,11 +292,6 @@ def _search_grid(residual_at, loss, spectrum, remaining, drift, state, *, halvin
 
 #: The ways to choose a step, by name.
 SEARCHES = Catalogue("search", {"damping path": damping_path, "step grid": step_grid})
-
-
-def _combine(right, weights):
-    """Return weights @ Vᵀ, (m, k) -> (m, P), without turning V over in memory."""
-    return (right @ weights.T).T
 
 
 def _finite(losses):

@@ -1,5 +1,7 @@
 from dataclasses import replace
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -15,6 +17,12 @@ LOSS = jnp.sum(RESIDUAL**2) / 2
 STILL = jnp.zeros(15)
 
 
+class Probes(NamedTuple):
+    steps: jax.Array
+    losses: jax.Array
+    predicted: jax.Array
+
+
 def linear_residual(step):
     return RESIDUAL + MATRIX @ step
 
@@ -24,7 +32,8 @@ def linear_loss(step):
 
 
 def probes(dampings, residual_at=linear_residual, geodesic=False):
-    return probe(residual_at, SPECTRUM, RESIDUAL, STILL, jnp.asarray(dampings), geodesic=geodesic)
+    tried = [probe(residual_at, SPECTRUM, RESIDUAL, STILL, jnp.asarray(damping), geodesic=geodesic) for damping in dampings]
+    return Probes(*(jnp.stack(values) for values in zip(*tried, strict=True)))
 
 
 def search_state(residual_at, remaining=RESIDUAL, drift=STILL, damping=0.1, **options):
