@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from sketchlab.domains import sobol
+from sketchlab.domains import golden
 from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.history import History, Record, Run
 from sketchlab.memory import block_for, bytes_of, check_memory, compiler_options, memory_at_hand, one_blas_thread
@@ -51,11 +51,11 @@ class Reached(NamedTuple):
 
 @functools.lru_cache(maxsize=32)
 def compiled_step(optimizer: Optimizer, least_squares: LeastSquares) -> Callable:
-    """Return the compiled step (theta, state, points, key) -> (theta, state, info): for equal arguments the same function."""
+    """Return the compiled step (theta, state, points, key, number) -> (theta, state, info): for equal arguments the same one."""
 
     @in_full_precision
-    def step(theta, state, points, key):
-        return optimizer.step(least_squares, theta, state, points, key=key)
+    def step(theta, state, points, key, number):
+        return optimizer.step(least_squares, theta, state, points, key=jax.random.fold_in(key, number))
 
     return jax.jit(step, compiler_options=compiler_options(least_squares.block))
 
@@ -220,9 +220,8 @@ class Trainer:
         start = time.perf_counter()
         if self.resampling is not None and number > 1 and (number - 1) % self.resampling.period == 0:
             points = self._resampled(self.resampling, number)
-        key = jax.random.fold_in(self.step_key, number)
         with one_blas_thread():
-            theta, state, info = jax.block_until_ready(step(theta, state, points, key))
+            theta, state, info = jax.block_until_ready(step(theta, state, points, self.step_key, np.uint32(number)))
         if self.optimizer.adapt is not None:
             # The step splits its key; folding in a number beyond those of steps gives one that it does not use.
             state = self.optimizer.adapt(state, info, key=jax.random.fold_in(self._state_key, number))
@@ -310,7 +309,7 @@ class Trainer:
         signature = step, *(leaf.shape for leaf in jax.tree.leaves(self.state))
         if signature not in self._executables:
             start = time.perf_counter()
-            self._executables[signature] = step.lower(self.theta, self.state, self.points, self.step_key).compile()
+            self._executables[signature] = step.lower(self.theta, self.state, self.points, self.step_key, np.uint32(0)).compile()
             self.compile_seconds += time.perf_counter() - start
         return step, self._executables[signature]
 
@@ -350,8 +349,8 @@ def solution_errors(setup: Setup) -> Callable[[jax.Array], tuple[float | None, n
     problem, evaluate = setup.problem, solve(setup.network)
     if problem.solution is None:
         return lambda theta: (None, np.empty(0))
-    x = jnp.asarray(problem.domain.sample(HELD_OUT, seed=2**31, sampler=sobol), jnp.dtype(setup.dtype))
-    exact = np.asarray(jax.vmap(problem.solution)(x)).reshape(len(x), -1)
+    x = jnp.asarray(problem.domain.sample(HELD_OUT, seed=2**31, sampler=golden), jnp.dtype(setup.dtype))
+    exact = np.asarray(jax.jit(jax.vmap(problem.solution))(x)).reshape(len(x), -1)
     if not np.all(np.isfinite(exact)):
         where = np.asarray(x)[np.argmin(np.isfinite(exact).all(axis=1))]
         raise InputError(f"the solution of {problem.name!r} is non-finite at x = {where.tolist()}: mend it, or leave it out.")
