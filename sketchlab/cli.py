@@ -22,6 +22,7 @@ import jax
 import numpy as np
 
 import sketchlab as sl
+from sketchlab.compiled import keep_compiled_functions
 from sketchlab.cutting import slab_of
 from sketchlab.decompositions import RANK
 from sketchlab.doctor import examine
@@ -189,6 +190,7 @@ def _set_up_jax(device):
     """Set precision and device, before the first array."""
     # Runs in files have either precision, and each array is made with the one that it needs.
     jax.config.update("jax_enable_x64", True)
+    keep_compiled_functions()
     if device is None:
         return
     try:

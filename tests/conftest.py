@@ -1,10 +1,14 @@
 """Set-up that every test shares: 64-bit numbers, no display, no figure left behind, and one small least-squares problem."""
 
+import os
+
 import jax
 import matplotlib
 
 matplotlib.use("Agg")
 jax.config.update("jax_enable_x64", True)
+# The command line keeps compiled functions in the user's folder: tests leave that alone.
+os.environ.setdefault("SKETCHLAB_CACHE", "off")
 
 import matplotlib.pyplot as plt
 import pytest

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from sketchlab import MLP, PROBLEMS, Hard, InputError, Periodic
+from sketchlab.compiled import remove_broken
 from sketchlab.explore import live, page
 from sketchlab.explore.background import Background, Throttle
-from sketchlab.explore.cache import remove_unfinished
 from sketchlab.explore.controls import Choice, Number, Words
 from sketchlab.explore.explorer import NetworkChoice, ProblemChoice
 from sketchlab.explore.layers import embed, steepen
@@ -267,20 +267,20 @@ def test_signs_of_life(monkeypatch):
 
 PROBE = """
 import jax, sys
-from sketchlab.explore.cache import keep_compiled_functions, folder
+from sketchlab.compiled import keep_compiled_functions, folder
 print(keep_compiled_functions(), jax.config.jax_compilation_cache_dir == str(folder()))
 jax.jit(lambda x: x * 2 + 1)(jax.numpy.ones(7)).block_until_ready()
 print(len(list(folder().glob("*-cache"))) if folder().exists() else 0)
 """
 
 
-def _probe(**environment):
+def _probe(warnings="error", **environment):
     # Tests have a folder of their own.
     inherited = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
     found = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROBE], env=inherited | environment, capture_output=True, text=True, check=True
+        [sys.executable, "-W", warnings, "-c", PROBE], env=inherited | environment, capture_output=True, text=True, check=True
     )
-    return found.stdout.split()
+    return found.stdout.split() + found.stderr.splitlines()
 
 
 def test_compiled_functions_are_kept_for_the_user_alone(tmp_path):
@@ -291,9 +291,12 @@ def test_compiled_functions_are_kept_for_the_user_alone(tmp_path):
 
 
 def test_what_a_killed_process_left_unfinished_in_the_cache_is_removed(tmp_path):
-    for name in ("whole-cache", "whole-atime", "half-cache", ".lockfile"):
-        (tmp_path / name).write_text("")
-    remove_unfinished(tmp_path)
+    for name in ("whole", "half", "other"):
+        (tmp_path / f"{name}-cache").write_bytes(b"nonsense" if name == "other" else b"\x28\xb5\x2f\xfd...")
+        if name != "half":
+            (tmp_path / f"{name}-atime").write_text("")
+    (tmp_path / ".lockfile").write_text("")
+    remove_broken(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".lockfile", "whole-atime", "whole-cache"]
 
 
@@ -309,9 +312,10 @@ def test_a_folder_of_the_users_own_is_left_alone(tmp_path):
     ]
 
 
-def test_a_home_that_cannot_be_written_is_no_error(tmp_path):
+def test_a_home_that_cannot_be_written_is_said_once_and_no_error(tmp_path):
     (tmp_path / "file").write_text("")
-    assert _probe(XDG_CACHE_HOME=str(tmp_path / "file"), SKETCHLAB_CACHE="on")[0] == "False"
+    kept, _, _, *said = _probe("default", XDG_CACHE_HOME=str(tmp_path / "file"), SKETCHLAB_CACHE="on")
+    assert kept == "False" and "".join(said).count("compiled functions are not kept for the next time") == 1
 
 
 # Live figures

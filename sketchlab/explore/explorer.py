@@ -1,7 +1,7 @@
 """What every explorer is: a title, controls, buttons, a status line, panels, and a line of Python that brings it back.
 
 An explorer is an application, as the command line is: making one switches JAX to 64-bit numbers and lets it keep compiled
-functions in the user's cache folder (`sketchlab.explore.cache`).
+functions in the user's cache folder (`sketchlab.compiled`).
 """
 
 import contextlib
@@ -21,9 +21,9 @@ import numpy as np
 from IPython import get_ipython
 from IPython.display import display
 
+from sketchlab.compiled import keep_compiled_functions
 from sketchlab.equations import PROBLEMS
 from sketchlab.explore.background import Background
-from sketchlab.explore.cache import keep_compiled_functions
 from sketchlab.explore.controls import CatalogueChoice, Words
 from sketchlab.explore.live import ORANGE, LiveFigure, numbers, twin
 from sketchlab.explore.page import Page
