@@ -2,6 +2,7 @@
 
     python -m benchmarks                         everything, about an hour on two cores
     python -m benchmarks --only targets --seeds 0 1 2
+    python -m benchmarks --only wait --against 8dcce86
     python -m benchmarks --only records --goals "Allen-Cahn" "Kovasznay" --seeds 10 11 12
 
 Every measurement is a process of its own (`benchmarks.job`). Seconds are those of steps: compilation and the evaluation of errors
@@ -29,6 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=suites.SUITES, default=list(suites.SUITES), help="suites to run")
     parser.add_argument("--goals", nargs="+", choices=GOALS, help="rows of records and certificates to measure; others stay")
+    parser.add_argument("--against", metavar="REV", help="commit that the suite wait runs too, in turns")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(range(10)))
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of results.json and results.md")
     options = parser.parse_args()
@@ -44,7 +46,8 @@ def main() -> None:
             run = _runner(cache)
             if options.goals:
                 run = _only(options.goals, run, results.get(name, {}).get("measured", []))
-            measured = [found for found in measure(run, options.seeds) if found is not None]
+            found = measure(options.against) if name == "wait" else measure(run, options.seeds)
+            measured = [one for one in found if one is not None]
             results[name] = {"machine": describe(), "measured": measured}
             path.write_text(json.dumps(results, indent=1) + "\n")
     text = "\n".join(

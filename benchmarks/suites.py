@@ -9,7 +9,7 @@ import statistics
 
 import numpy as np
 
-from benchmarks import records
+from benchmarks import records, wait
 from benchmarks.machine import sentence
 from benchmarks.peers import PEERS
 from benchmarks.rows import MILESTONES, RACES, TARGETS
@@ -346,7 +346,20 @@ def _report_certificates(measured, machine):
     )
 
 
+def _report_wait(measured, machine):
+    return _section(
+        "From Enter to the answer",
+        f"`sketchlab train PROBLEM --tolerance {wait.TOLERANCE:g}`, whole processes, medians of {wait.TIMES} in seconds: with "
+        "an empty cache of compiled functions, and with a full one. The ratio is to the other commit with an empty cache.",
+        machine,
+        ["problem", "commit", "cache", *wait.PARTS, "whole", "ratio"],
+        wait.lines(measured),
+    )
+
+
 SUITES = {
+    # The only one that is told of another commit, in place of seeds.
+    "wait": (wait.measure, _report_wait),
     "records": (records.measure, _report_records),
     "certificates": (records.measure_certificates, _report_certificates),
     "targets": (_targets, _report_targets),
