@@ -18,7 +18,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from sketchlab.domains import golden
 from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.history import History, Record, Run
-from sketchlab.memory import block_for, bytes_of, check_memory, compiler_options, memory_at_hand, one_blas_thread
+from sketchlab.memory import QUICK, block_for, bytes_of, check_memory, compiler_options, memory_at_hand, one_blas_thread
 from sketchlab.networks import solve
 from sketchlab.optimizers import Optimizer, carried_over
 from sketchlab.precision import in_full_precision
@@ -50,14 +50,17 @@ class Reached(NamedTuple):
 
 
 @functools.lru_cache(maxsize=32)
-def compiled_step(optimizer: Optimizer, least_squares: LeastSquares) -> Callable:
-    """Return the compiled step (theta, state, points, key, number) -> (theta, state, info): for equal arguments the same one."""
+def compiled_step(optimizer: Optimizer, least_squares: LeastSquares, *, quick: bool) -> Callable:
+    """Return the compiled step (theta, state, points, key, number) -> (theta, state, info): for equal arguments the same one.
+
+    Compiled in less time where steps are `quick`, see `sketchlab.memory.compiler_options`.
+    """
 
     @in_full_precision
     def step(theta, state, points, key, number):
         return optimizer.step(least_squares, theta, state, points, key=jax.random.fold_in(key, number))
 
-    return jax.jit(step, compiler_options=compiler_options(least_squares.block))
+    return jax.jit(step, compiler_options=compiler_options(least_squares.block, quick=quick))
 
 
 @functools.lru_cache(maxsize=8)
@@ -305,7 +308,7 @@ class Trainer:
 
     def _compile(self):
         """Return the step of the optimizer in use, which an equal trainer may have compiled already, and its executable."""
-        step = compiled_step(self.optimizer, self.least_squares)
+        step = compiled_step(self.optimizer, self.least_squares, quick=self.rows * self.network.size < QUICK)
         signature = step, *(leaf.shape for leaf in jax.tree.leaves(self.state))
         if signature not in self._executables:
             start = time.perf_counter()

@@ -64,7 +64,14 @@ def test_an_accelerator_that_is_the_default_is_asked_for_its_memory(monkeypatch)
     device = SimpleNamespace(platform="gpu", memory_stats=lambda: statistics)
     monkeypatch.setattr(memory, "default_device", lambda: device)
     assert memory.memory_at_hand() == 7
-    assert memory.compiler_options(5) is None
+    assert memory.compiler_options(5) is memory.compiler_options(None, quick=True) is None
+
+
+@pytest.mark.parametrize(("flags", "level"), [("", 1), ("--xla_backend_optimization_level=3", None)])
+def test_quick_steps_are_compiled_quickly_unless_the_environment_says_how(monkeypatch, flags, level):
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    assert (memory.compiler_options(None, quick=True) or {}).get("xla_backend_optimization_level") == level
+    assert memory.compiler_options(None) is None
 
 
 @pytest.mark.parametrize(
