@@ -170,7 +170,8 @@ def damping_path(
 
     Notes
     -----
-    A step costs the residuals of `candidates` + `bisections` trial steps, with `geodesic` twice as many, and no product with J.
+    A step costs the residuals of at most `candidates` + `bisections` trial steps, with `geodesic` twice as many, and no product
+    with J: it stops at the first candidate that passes, from the smallest damping on.
     A trust-region ratio with a low target, after Webb, Jerad, Cartis 2026 (arXiv 2607.02194).
 
     Examples
