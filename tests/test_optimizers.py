@@ -127,22 +127,22 @@ def test_momentum_carries_half_the_last_step(small):
 def test_a_sketched_step_costs_so_many_products(options, products, small, monkeypatch):
     least_squares, theta, points = small
     counts = {"matmat": 0, "rmatmat": 0, "built": 0}
-    dense = sl.LeastSquares.dense
 
     class Counted(sl.Jacobian):
+        def __init__(self, blocks):
+            counts["built"] += 1
+            super().__init__(blocks)
+
         def matmat(self, matrix):
-            counts["matmat"] += 1
+            # Not that with the drift, a single column.
+            counts["matmat"] += matrix.shape[1] > 1
             return super().matmat(matrix)
 
         def rmatmat(self, matrix):
             counts["rmatmat"] += 1
             return super().rmatmat(matrix)
 
-    def counting(self, theta, points):
-        counts["built"] += 1
-        return Counted(dense(self, theta, points).blocks)
-
-    monkeypatch.setattr(sl.LeastSquares, "dense", counting)
+    monkeypatch.setattr("sketchlab.residuals.Jacobian", Counted)
     optimizer = sl.sketched_natural_gradient(15, **options)
     state = optimizer.init(least_squares, theta, points, key=KEY)
     jax.eval_shape(lambda t, s: optimizer.step(least_squares, t, s, points, key=KEY), theta, state)
