@@ -45,7 +45,7 @@ def heat_4d() -> Problem:
         points=[1300] + [110] * 9,
         rank=800,
         # In a quarter of the time the solution is simpler, and wide layers get stuck less often.
-        steps=[90, 25],
+        steps=[85, 32],
         slabs=4,
         options=SOBOL,
         why="Slow oscillations: two layers of sin units of small wave numbers, wide enough not to get stuck, in four slabs.",
