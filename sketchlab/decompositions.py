@@ -13,7 +13,6 @@ Z          test_matrix  (N, k)    left singular vectors of the last step, and ra
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -121,8 +120,7 @@ def _checked(test_matrix, recycle, power_iterations):
 def _first_sketch(rows, parameters, dtype, *, key, rank, draw):
     if rank is not None:
         check_rank(rank, 0, rows, parameters)
-    draw_it = partial(draw, rank or min(RANK, rows, parameters), rows, dtype=dtype)
-    return jax.jit(lambda key: draw_it(key=key))(key)
+    return jax.jit(lambda key: draw(rank or min(RANK, rows, parameters), rows, key=key, dtype=dtype))(key)
 
 
 def _sketch(jacobian, left, *, key, draw, recycle, power_iterations):

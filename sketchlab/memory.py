@@ -21,7 +21,7 @@ CGROUP = Path("/sys/fs/cgroup")
 SHARE = 1 / 8
 #: Part of the memory at hand that a spectrum may take: the estimate is not exact, and others use memory too.
 FIT = 0.8
-#: Numbers in J below which all steps of a training take less time than a thorough compilation saves.
+#: Numbers in J below which a usual training loses less by slower steps than a quick compilation saves.
 QUICK = 3 * 2**19
 #: Upper bounds, for every route: sketch-sized matrices alive at once, and columns beyond the rank.
 SKETCH_COPIES, SPARE_COLUMNS = 12, 16

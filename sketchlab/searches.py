@@ -106,7 +106,8 @@ def probe(
     of Transtrum, Sethna 2012 (arXiv 1201.5885) by finite differences, with a step as long as d itself.
     """
     s = spectrum.singular_values
-    left_over = damping / (s**2 + damping)
+    shifted = s**2 + damping
+    left_over = damping / shifted
     coefficients = spectrum.left.T @ remaining
     predicted = jnp.sum(remaining**2) / 2 - jnp.sum(coefficients**2 * (1 - left_over**2)) / 2
 
@@ -114,10 +115,9 @@ def probe(
     # compiled once.
     def solve(found, first):
         step, loss, unforeseen = found
-        change = -spectrum.right @ (unforeseen * s / (s**2 + damping))
+        change = -spectrum.right @ (unforeseen * s / shifted)
         residual = residual_at(step + change)
-        new_loss = jnp.sum(residual**2) / 2
-        new_loss = jnp.where(jnp.isfinite(new_loss), new_loss, jnp.inf)
+        new_loss = _finite(jnp.sum(residual**2) / 2)
         better = first | ((jnp.linalg.norm(change) <= jnp.linalg.norm(step)) & (new_loss < loss))
         step, loss = jnp.where(better, step + change, step), jnp.where(better, new_loss, loss)
         return (step, loss, spectrum.left.T @ residual - coefficients * left_over), None
@@ -244,12 +244,11 @@ def _search_damping(
 
     start = _Bracket(0, 0, jnp.asarray(False), path[0], path[0], jnp.zeros_like(drift), jnp.full_like(loss, jnp.inf))
     found = jax.lax.while_loop(wanted, narrow, jax.tree.map(jnp.asarray, start))
-    chosen = found.damping
-    move = _take_if_lower(found.step, found.loss, loss, chosen)
+    move = _take_if_lower(found.step, found.loss, loss, found.damping)
     # A non-finite loss or J says nothing about the damping.
     finite = jnp.isfinite(loss) & jnp.isfinite(spectrum.singular_values[0])
     refused = jnp.where(finite, growth * damping, damping)
-    return move, jnp.clip(jnp.where(move.accepted, chosen, refused), epsilon**2, 1 / epsilon)
+    return move, jnp.clip(jnp.where(move.accepted, found.damping, refused), epsilon**2, 1 / epsilon)
 
 
 def _take_if_lower(step, loss, old_loss, damping):
