@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from sketchlab.gramian import Spectrum, full_spectrum
-from sketchlab.jacobians import Jacobian
+from sketchlab.jacobians import Jacobian, from_matrix
 from sketchlab.memory import block_for, bytes_of, check_memory, compiler_options, largest_rank, memory_at_hand, one_blas_thread
 from sketchlab.networks import MLP
 from sketchlab.precision import in_full_precision
@@ -210,6 +210,9 @@ class _Task(NamedTuple):
         full = full_spectrum(jacobian) if self.full else None
         if self.rank is None:
             return full, None
+        if self.full:
+            # The SVD has joined J: a product with one matrix compiles in less time than one with every block.
+            jacobian = from_matrix(jacobian.dense())
         return full, self.route(jacobian, self.rank, self.rank + OVERSAMPLING, self.draw, self.power_iterations, key=key)
 
 

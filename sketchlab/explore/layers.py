@@ -6,12 +6,12 @@ import numpy as np
 from sketchlab.networks import MLP
 
 
-def steepen(network: MLP, theta: jax.Array, scale: float) -> jax.Array:
+def steepen(network: MLP, theta: jax.Array, scale: float) -> np.ndarray:
     """Multiply the weights and biases of the hidden layers by `scale`: every σ(z) becomes σ(scale z)."""
     rows, columns = network.layers[-1]
     hidden = network.size - rows * (columns + 1)
-    # A product with a NumPy array needs no compilation; updating a slice would take 0.05 s to compile.
-    return theta * np.where(np.arange(network.size) < hidden, scale, 1).astype(theta.dtype)
+    # NumPy compiles nothing; JAX would, 0.04 s for every width.
+    return np.asarray(theta) * np.where(np.arange(network.size) < hidden, scale, 1).astype(theta.dtype)
 
 
 def embed(network: MLP, theta: jax.Array, wider: MLP) -> np.ndarray:

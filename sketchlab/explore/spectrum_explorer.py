@@ -56,7 +56,7 @@ class Found:
     """
 
     network: Any
-    theta: jax.Array
+    theta: jax.Array | np.ndarray
     rows: int
     sketches: NestedSketch
     eigenvalues: np.ndarray | None
