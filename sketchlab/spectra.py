@@ -207,12 +207,12 @@ class _Task(NamedTuple):
 
     def perform(self, jacobian, key):
         """Return the full spectrum and the sketch, None for what is not asked for."""
+        if self.full:
+            # The SVD needs J joined, and products with one matrix compile in less time than those with every block.
+            jacobian = from_matrix(jacobian.dense())
         full = full_spectrum(jacobian) if self.full else None
         if self.rank is None:
             return full, None
-        if self.full:
-            # The SVD has joined J: a product with one matrix compiles in less time than one with every block.
-            jacobian = from_matrix(jacobian.dense())
         return full, self.route(jacobian, self.rank, self.rank + OVERSAMPLING, self.draw, self.power_iterations, key=key)
 
 
