@@ -88,7 +88,8 @@ class Cut:
                     f"{problem.name!r} has measured points, which belong to no slab: train it over the whole interval, or write "
                     "a problem for each slab."
                 )
-            if region != box and (not isinstance(region, BoxSurface) or len(region.faces) > 1 or region == last):
+            face = isinstance(region, BoxSurface) and region.box == box and len(region.faces) == 1 and region != last
+            if region != box and not face:
                 raise InputError(
                     f"the condition on the {name} of {problem.name!r} cannot be cut into slabs: write one sl.face(…) for each "
                     "face, and none for the end of the time axis."
@@ -183,8 +184,9 @@ class Cut:
         problem, length = self.problem, self.whole.length
         start = self.whole.start + number * length
         box, conditions = slab_of(problem).domain, []
-        for i, condition in enumerate(problem.conditions):
-            region, ended = condition.on(box), None
+        for i, (condition, whole) in enumerate(zip(problem.conditions, problem.regions, strict=True)):
+            # The same part of the slab as it is of the whole: a region may have been given with the whole's own times.
+            region, ended = replace(whole, box=box) if isinstance(whole, BoxSurface) else box, None
             if i in self.begins:
                 ended = partial(self.ended[i], former, start - length) if number else partial(_nothing, self.begins[i])
             residual = partial(_residual, condition, region)

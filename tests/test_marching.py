@@ -68,6 +68,16 @@ def test_an_equation_of_second_order_hands_on_values_and_velocities():
     assert error(run) < 1e-2
 
 
+def test_regions_may_be_given_as_parts_of_the_box():
+    problem = vibrating_string()
+    given = zip(problem.conditions, problem.regions, strict=True)
+    same = dataclasses.replace(problem, conditions=[dataclasses.replace(one, region=region) for one, region in given])
+    runs = [marched(one, sl.MLP(2, 12, 1), slabs=2, points=200, steps=5) for one in (problem, same)]
+    np.testing.assert_array_equal(runs[0].theta, runs[1].theta)
+    for ours, theirs in zip(runs[0].points, runs[1].points, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_march_that_was_stopped_goes_on_from_a_file_as_if_it_had_not(tmp_path):
     whole = marched(steps=4)
 
@@ -152,6 +162,17 @@ def test_a_time_need_not_begin_at_0():
             dataclasses.replace(TRANSPORT, conditions=[*TRANSPORT.conditions, sl.data([[0.5, 0.5]], [0.1], sigma=0.1)]),
             {},
             "has measured points, which belong to no slab",
+        ),
+        (
+            dataclasses.replace(
+                TRANSPORT,
+                conditions=[
+                    *TRANSPORT.conditions,
+                    sl.Condition(lambda u, x: u(x), sl.Box([0.0, 0.0], [1.0, 0.5]).face(0, "lower")),
+                ],
+            ),
+            {},
+            "cannot be cut into slabs: write one sl.face",
         ),
         (dataclasses.replace(TRANSPORT, conditions=TRANSPORT.conditions[:2]), {}, "no condition where the time begins"),
         (TRANSPORT, {"after": 3}, "after = 3 is no Run"),
