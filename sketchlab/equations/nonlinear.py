@@ -106,7 +106,9 @@ def korteweg_de_vries() -> Problem:
         change,
         lambda x: jnp.cos(jnp.pi * x),
         equation,
-        _in_slabs(why, 6, 16, 22, (1100, 4, 120), 600, steps=(80, 62)),
+        # Most steps while the wave breaks: errors made until then grow with it. A balance in the first slab, which is smooth,
+        # makes too little of the values that the others begin with.
+        _in_slabs(why, 6, 16, 22, (1100, 4, 120), 600, (66, 50, 54, 58, 60, 66, 58, 58, 54, 48), boundary_weight=3000.0),
     )
 
 
@@ -131,7 +133,17 @@ def kuramoto_sivashinsky() -> Problem:
     )
 
 
-def _in_slabs(why, harmonics, slabs, width, points, rank, steps: int | Sequence[int] = 75, period=2.0):
+def _in_slabs(
+    why,
+    harmonics,
+    slabs,
+    width,
+    points,
+    rank,
+    steps: int | Sequence[int] = 75,
+    period=2.0,
+    boundary_weight: float | str = "balance",
+):
     # The higher a harmonic, the less of it at first.
     falling = np.repeat(1 / np.arange(1, harmonics + 1), 2).tolist()
     return Recipe(
@@ -142,6 +154,6 @@ def _in_slabs(why, harmonics, slabs, width, points, rank, steps: int | Sequence[
         rank=rank,
         steps=steps,
         slabs=slabs,
-        options=SOBOL | {"resampling": redraw(5), "boundary_weight": "balance"},
+        options=SOBOL | {"resampling": redraw(5), "boundary_weight": boundary_weight},
         why=f"{why}: harmonics, slabs of time, and new points every five steps, for it would learn fixed ones by heart.",
     )
