@@ -108,7 +108,7 @@ def korteweg_de_vries() -> Problem:
         equation,
         # Most steps while the wave breaks: errors made until then grow with it. A balance in the first slab, which is smooth,
         # makes too little of the values that the others begin with.
-        _in_slabs(why, 6, 16, 22, (1100, 4, 120), 600, (66, 50, 54, 58, 60, 66, 58, 58, 54, 48), boundary_weight=3000.0),
+        _in_slabs(why, 6, 16, 22, (1100, 4, 120), 600, (64, 46, 50, 54, 56, 62, 56, 56, 54, 52), boundary_weight=3000.0),
     )
 
 
