@@ -184,9 +184,9 @@ class Cut:
         problem, length = self.problem, self.whole.length
         start = self.whole.start + number * length
         box, conditions = slab_of(problem).domain, []
-        for i, (condition, whole) in enumerate(zip(problem.conditions, problem.regions, strict=True)):
+        for i, (condition, given) in enumerate(zip(problem.conditions, problem.regions, strict=True)):
             # The same part of the slab as it is of the whole: a region may have been given with the whole's own times.
-            region, ended = replace(whole, box=box) if isinstance(whole, BoxSurface) else box, None
+            region, ended = replace(given, box=box) if isinstance(given, BoxSurface) else box, None
             if i in self.begins:
                 ended = partial(self.ended[i], former, start - length) if number else partial(_nothing, self.begins[i])
             residual = partial(_residual, condition, region)
