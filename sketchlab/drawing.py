@@ -9,9 +9,9 @@ import numpy as np
 from sketchlab.problems import SUBSCRIPTS, Problem
 from sketchlab.validation import InputError, check_instance, check_integer, check_real
 
-#: Safe for colour-blind readers.
-BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#777777"
-COLOURS = (BLUE, ORANGE, GREEN, PINK, "#E69F00", "#56B4E9")
+#: Apart for colour-blind readers, with their dashes, and with a contrast to white of at least 4.5.
+BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#C24E00", "#007D5B", "#A8467F", "#6B6B6B"
+COLOURS = (BLUE, ORANGE, GREEN, PINK, "#8A6400", "#6A51A3")
 
 #: Points a side on which fields are drawn.
 RESOLUTION = 80

@@ -35,7 +35,7 @@ class Verdict:
         return f"{'✓' if self.passed else '✗'} {self.says} {self.hint}".strip()
 
     def _repr_html_(self):
-        mark, colour = ("✓", "#009E73") if self.passed else ("✗", "#D55E00")
+        mark, colour = ("✓", "#007D5B") if self.passed else ("✗", "#C24E00")
         hint = f"<br><i>Hint:</i> {html.escape(self.hint)}" if self.hint else ""
         style = f"border-left: 4px solid {colour}; padding: 0.2em 0.8em"
         return f'<div role="status" style="{style}"><b>{mark}</b> {html.escape(self.says)}{hint}</div>'
