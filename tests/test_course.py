@@ -130,7 +130,7 @@ def symbols(text):
 
 def glossary():
     """Return the symbols of all notebooks, and those of some with their numbers."""
-    text = (ROOT / "GLOSSARY.md").read_text(encoding="utf-8").split("## Terms")[0]
+    text = (ROOT / "notebooks" / "GLOSSARY.md").read_text(encoding="utf-8").split("## Terms")[0]
     general, special = text.split("## Symbols of single notebooks")
     rows = re.findall(r"^\| (\$.+?) \| ([0-9, ]+) \| .+ \|$", special, re.MULTILINE)
     return re.findall(r"^\| (\$.+?) \| .+ \|$", general, re.MULTILINE), [(symbol, where.split(", ")) for symbol, where in rows]
