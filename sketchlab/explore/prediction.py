@@ -3,13 +3,16 @@
 import html
 
 import ipywidgets as widgets
-from IPython.display import HTML
+from IPython.display import HTML, display
 
+from sketchlab.explore.still import left_behind
 from sketchlab.validation import InputError
 
 
-class Prediction(widgets.VBox):
-    """Buttons that record a prediction until the experiment answers.
+class Prediction:
+    """Buttons that record a prediction; what was seen stands below them, once something is predicted and the experiment is done.
+
+    In the notebook's file, question, prediction and answer stay.
 
     Parameters
     ----------
@@ -22,9 +25,16 @@ class Prediction(widgets.VBox):
         options = list(options)
         if len(set(options)) < max(2, len(options)):
             raise InputError(f"options = {options}: a prediction needs two different answers at least.")
+        self._question, self._seen, self._handles = f"<b>Your prediction.</b> {html.escape(question)}", None, []
         # Each button is a stop of the Tab key. JupyterLab takes the arrow keys that radio buttons need.
         self._choice = widgets.ToggleButtons(options=options, value=None, style={"button_width": "auto"})
-        super().__init__([widgets.HTML(f"<b>Your prediction.</b> {html.escape(question)}"), self._choice])
+        self._answer = widgets.HTML()
+        self._choice.observe(lambda _: self._show(), names="value")
+        self.widget = widgets.VBox([widgets.HTML(self._question), self._choice, self._answer])
+
+    def _ipython_display_(self):
+        display(self.widget)
+        self._handles.append(display(self._left(), display_id=True))
 
     @property
     def value(self) -> str | None:
@@ -36,7 +46,7 @@ class Prediction(widgets.VBox):
         self._choice.value = option
 
     def reveal(self, option: str, says: str = "") -> HTML:
-        """Answer the question, once the experiment has.
+        """Answer the question, once the experiment has: below the question, as soon as something is predicted.
 
         Parameters
         ----------
@@ -48,7 +58,7 @@ class Prediction(widgets.VBox):
         Returns
         -------
         HTML
-            The last line of a cell displays it. Without a prediction the answer is folded away.
+            The answer; without a prediction, where it waits. The last line of a cell displays it.
 
         Raises
         ------
@@ -57,11 +67,26 @@ class Prediction(widgets.VBox):
         """
         if option not in self._choice.options:
             raise InputError(f"option = {option!r} is none of {list(self._choice.options)}.")
-        seen = f"{html.escape(option)}. {html.escape(says)}".strip()
+        self._seen = option, f"{html.escape(option)}. {html.escape(says)}".strip()
+        self._show()
         if self.value is None:
-            return HTML(
-                "<p>You have not predicted anything yet: choose above and run this cell again, or</p>"
-                f"<details><summary>see the answer at once</summary><b>Seen:</b> {seen}</details>"
-            )
+            return HTML("<p>The answer is known. It waits below the question: choose there.</p>")
+        return HTML(f"<p>{self._verdict()}</p>")
+
+    def _verdict(self):
+        """Return in HTML what there is to say by now."""
+        if self.value is None or self._seen is None:
+            return ""
+        option, seen = self._seen
         verdict = "as you said" if self.value == option else f"you said “{html.escape(self.value)}”: why not?"
-        return HTML(f"<p><b>Seen:</b> {seen} <b>— {verdict}</b></p>")
+        return f"<b>Seen:</b> {seen} <b>— {verdict}</b>"
+
+    def _show(self):
+        waits = "" if self.value is None else "Noted. The answer appears here when the cells below have run."
+        self._answer.value = self._verdict() or waits
+        for handle in self._handles:
+            handle.update(self._left())
+
+    def _left(self):
+        choice = "not made yet" if self.value is None else f"“{html.escape(self.value)}”"
+        return left_behind(":has(.widget-toggle-buttons)", f"<p>{self._question} <b>{choice}</b>. {self._verdict()}</p>")

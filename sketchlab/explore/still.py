@@ -1,10 +1,13 @@
-"""Still figures in a notebook, with words for those who cannot see them."""
+"""Still figures in a notebook, with words for those who cannot see them; and what an explorer leaves behind in the file."""
 
+import asyncio
 import base64
 import html
 import io
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
-from IPython.display import HTML
+from IPython.display import HTML, display
 
 from sketchlab.validation import InputError, check_instance
 
@@ -38,11 +41,111 @@ def show(ax, *, alt: str, caption: str = "") -> HTML:
     from matplotlib.axes import Axes
 
     check_instance("ax", ax, Axes, "what a function sl.plot_… returns")
-    picture = io.BytesIO()
-    ax.figure.savefig(picture, format="png", dpi=100)
+    picture = _png(ax.figure, dpi=100)
     plt.close(ax.figure)
-    source = base64.b64encode(picture.getvalue()).decode()
-    return HTML(
-        f'<figure style="margin: 0"><img style="max-width: 100%" alt="{html.escape(alt)}" src="data:image/png;base64,{source}">'
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    return HTML(_figure(picture, alt, html.escape(caption)))
+
+
+def _png(figure, dpi):
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=dpi)
+    return picture.getvalue()
+
+
+def _figure(picture, alt, caption):
+    source = base64.b64encode(picture).decode()
+    return (
+        f'{DARK}<figure class="sketchlab-still" style="margin: 0"><img style="max-width: 100%" alt="{html.escape(alt)}" '
+        f'src="data:image/png;base64,{source}"><figcaption>{caption}</figcaption></figure>'
     )
+
+
+#: In a dark page a picture has the opposite lightness, and the same hues.
+DARK = "<style>body[data-jp-theme-light=false] .sketchlab-still img { filter: invert(0.93) hue-rotate(180deg); }</style>"
+#: Seconds of quiet after which a picture is made, and its resolution: some 50 kB.
+QUIET, DPI = 1.5, 60
+
+
+def left_behind(lives: str, content: str) -> HTML:
+    """Return what is seen below a widget that does not live: opened again, exported, or after its kernel has gone.
+
+    Of such a widget JupyterLab shows an error message, which is out of sight then.
+
+    Parameters
+    ----------
+    lives : str
+        What an output area with the living widget is, as a CSS selector.
+    content : str
+        HTML.
+    """
+    area, place = ".jp-OutputArea", ".jp-OutputArea-child"
+    return HTML(
+        f"<style>{area}{lives} .sketchlab-left {{ display: none; }} "
+        f"{area}:not({lives}) {place}:has(+ {place} .sketchlab-left) {{ display: none; }}</style>"
+        f'<div class="sketchlab-left">{content}</div>'
+    )
+
+
+class Still:
+    """The picture that an explorer leaves in the notebook's file, below it and out of sight while it lives.
+
+    Parameters
+    ----------
+    describe : callable, () -> (draw or None, alt, code)
+        What is on screen: a function that draws it with matplotlib, in any thread, or None if there is nothing; in words; and the
+        line of Python that brings it back.
+    on_error : callable, (exception) -> None
+        Gets what goes wrong beside the notebook's cells.
+    """
+
+    def __init__(self, describe: Callable, on_error: Callable[[Exception], None]):
+        self._describe, self._on_error, self._handles, self._waiting = describe, on_error, [], None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sketchlab still")
+        self._shown = ""
+
+    def display(self) -> None:
+        """Put the picture below what was displayed last."""
+        self._handles.append(display(left_behind(".sketchlab-live", self._made(*self._describe())), display_id=True))
+
+    def renew(self) -> None:
+        """Make it anew, as soon as nothing has happened for a moment."""
+        if not self._handles:
+            return
+        if self._waiting is not None:
+            self._waiting.cancel()
+        try:
+            self._waiting = asyncio.get_running_loop().call_later(QUIET, self._begin)
+        except RuntimeError:
+            self._put(self._made(*self._describe()))
+
+    def close(self) -> None:
+        """Make no more of it."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+        self._handles.clear()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self):
+        events, asked = asyncio.get_running_loop(), self._describe()
+        made = events.run_in_executor(self._thread, lambda: self._made(*asked))
+        made.add_done_callback(self._end)
+
+    def _end(self, made):
+        if made.cancelled():
+            return
+        if made.exception() is None:
+            self._put(made.result())
+        else:
+            self._on_error(made.exception())
+
+    def _put(self, made):
+        # The same again would mark the notebook as changed.
+        if made != self._shown:
+            self._shown = made
+            for handle in self._handles:
+                handle.update(left_behind(".sketchlab-live", made))
+
+    @staticmethod
+    def _made(draw, alt, code):
+        words = f"{html.escape(alt)} Run this cell to move it: <code>{html.escape(code)}</code>"
+        return f"<p>{words}</p>" if draw is None else _figure(_png(draw(), DPI), alt, words)
