@@ -3,6 +3,8 @@
 import asyncio
 import dataclasses
 import os
+import re
+import signal
 import stat
 import subprocess
 import sys
@@ -16,25 +18,23 @@ import pytest
 
 from sketchlab import MLP, PROBLEMS, Hard, InputError, Periodic
 from sketchlab.compiled import remove_broken
-from sketchlab.explore import live, page
+from sketchlab.explore import live, page, still
 from sketchlab.explore.background import Background, Throttle
+from sketchlab.explore.choices import NetworkChoice, ProblemChoice
 from sketchlab.explore.controls import Choice, Number, Words
-from sketchlab.explore.explorer import NetworkChoice, ProblemChoice
 from sketchlab.explore.layers import embed, steepen
 
 # Controls
 
 
-@pytest.mark.parametrize(("log", "live_"), [(False, False), (True, True)])
-def test_slider_and_box_follow_each_other(log, live_):
-    number, heard = Number("width", 2, 1024, 32, log=log, live=live_), []
+def test_a_number_says_what_the_page_has_set():
+    number, heard = Number("width", 2, 1024, 32, log=True, live=True), []
     number.on_change(lambda: heard.append(number.value))
-    number.slider.value = 100
-    assert number.value == 100 and isinstance(number.value, int)
-    number.box.value = 37
-    assert round(number.slider.value) == 37
-    assert heard == [100, 37]
-    assert number.slider.continuous_update is live_
+    # What the page sends is a number of JSON.
+    number.widget.set_state({"value": 100})
+    number.value = 37
+    assert heard == [100, 37] and isinstance(number.value, int) and number.widget.value == 37
+    assert number.widget.live and number.widget.log and number.widget.whole
 
 
 def test_what_is_typed_is_not_rounded_to_the_slider():
@@ -44,10 +44,11 @@ def test_what_is_typed_is_not_rounded_to_the_slider():
     assert number.value == 0.12345 and heard == [0.12345]
 
 
-def test_a_slider_between_numbers_is_left_under_the_hand():
-    number = Number("width", 2, 1024, 32, log=True)
-    number.slider.value = 45.2548
-    assert number.value == 45 and number.slider.value == 45.2548
+@pytest.mark.parametrize(("sent", "kept"), [(1e9, 64), (-3, 2), (12.7, 13), (float("nan"), 8), (float("inf"), 8)])
+def test_a_page_can_set_nothing_but_a_number_within_the_limits(sent, kept):
+    number = Number("width", 2, 64, 8)
+    number.widget.set_state({"value": sent})
+    assert number.value == kept
 
 
 def test_numbers_check_what_they_are_given():
@@ -237,6 +238,35 @@ def test_throttle_keeps_the_average(monkeypatch):
         frames += throttle.ready()
         now += 0.08
     assert 95 <= frames <= 101
+    throttle.rest(5.0)
+    now += 4.9
+    assert not throttle.ready()
+    now += 0.2
+    assert throttle.ready()
+
+
+def test_the_stop_button_pauses_what_runs_beside_the_cells(monkeypatch):
+    async def session():
+        work, shown = Background(pytest.fail), []
+
+        def piece():
+            time.sleep(0.02)
+            return True
+
+        work.start(piece, shown.append)
+        while len(shown) < 2:
+            await asyncio.sleep(0.005)
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(0.2)
+        assert not work.running and shown[-1] is False
+        work.close()
+
+    # As a kernel does between cells.
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        asyncio.run(asyncio.wait_for(session(), 20))
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 # The page
@@ -249,7 +279,7 @@ def test_signs_of_life(monkeypatch):
     now += 1e6
     assert seen.watched
     for kind, patience in page.PATIENCE.items():
-        seen._hear(seen, {"kind": kind}, None)
+        seen._hear(seen, {"kind": kind, "frame": 0}, None)
         now += patience - 0.1
         assert seen.watched
         now += 0.2
@@ -257,9 +287,106 @@ def test_signs_of_life(monkeypatch):
         assert seen.watched
         now += page.PULSE + 0.1
         assert not seen.watched
-        seen._hear(seen, {"kind": "here"}, None)
+        seen._hear(seen, {"kind": "here", "frame": 0}, None)
         assert seen.watched
     seen.close()
+
+
+def test_the_page_has_caught_up_when_it_has_drawn_the_last_frame():
+    seen = page.Page()
+    seen.frame += 1
+    # Nobody has ever looked.
+    assert seen.caught_up
+    seen._hear(seen, {"kind": "here", "frame": 0}, None)
+    assert not seen.caught_up
+    seen._hear(seen, {"kind": "here", "frame": 1}, None)
+    assert seen.caught_up
+    seen.close()
+
+
+# What stays in the file
+
+
+def test_a_still_picture_follows_when_nothing_happens_any_more(monkeypatch):
+    shown, drawn = [], []
+    handle = types.SimpleNamespace(update=lambda made: shown.append(made.data))
+    monkeypatch.setattr(still, "display", lambda made, display_id: shown.append(made.data) or handle)
+    monkeypatch.setattr(still, "QUIET", 0.05)
+
+    def describe():
+        words = f"Moved {len(drawn)} times."
+        return (lambda: drawn.append(1) or matplotlib.figure.Figure()), words, "sl.explore.spectrum()"
+
+    async def session():
+        left = still.Still(describe, pytest.fail)
+        left.renew()
+        assert not shown
+        left.display()
+        assert "Moved 0 times" in shown[0] and "sl.explore.spectrum()" in shown[0] and "data:image/png" in shown[0]
+        for _ in range(5):
+            left.renew()
+            await asyncio.sleep(0.01)
+        while len(shown) < 2:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        # One for all five.
+        assert len(shown) == 2 and "Moved 1 times" in shown[1]
+        left.close()
+        left.renew()
+        await asyncio.sleep(0.2)
+        assert len(shown) == 2
+
+    asyncio.run(asyncio.wait_for(session(), 20))
+
+
+def test_a_still_picture_that_cannot_be_drawn_is_said(monkeypatch):
+    errors = []
+    handle = types.SimpleNamespace(update=pytest.fail)
+    monkeypatch.setattr(still, "display", lambda made, display_id: handle)
+    monkeypatch.setattr(still, "QUIET", 0.01)
+    draw = [None, lambda: 1 / 0]
+
+    async def session():
+        left = still.Still(lambda: (draw.pop(0), "words", "code"), errors.append)
+        left.display()
+        left.renew()
+        while not errors:
+            await asyncio.sleep(0.01)
+        left.close()
+
+    asyncio.run(asyncio.wait_for(session(), 20))
+    assert [type(error) for error in errors] == [ZeroDivisionError]
+
+
+# Colours
+
+
+def luminance(colour):
+    """Relative luminance of WCAG 2 of red, green and blue from 0 to 1."""
+    linear = np.where(colour <= 0.03928, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def contrast(first, second):
+    low, high = sorted(map(luminance, (first, second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def in_the_dark(colour, inverted):
+    """What ``invert(inverted) hue-rotate(180deg)`` makes of a colour, by the matrix of the filter effects specification."""
+    grey = np.array([0.213, 0.715, 0.072])
+    turn = grey - (np.eye(3) - grey)
+    return np.clip(turn @ (colour * (1 - inverted) + (1 - colour) * inverted), 0, 1)
+
+
+@pytest.mark.parametrize("colour", [*live.COLOURS, live.GREY])
+def test_colours_stand_out_from_the_page_in_both_themes(colour):
+    style, filters = (page.STATIC / "explorer.css").read_text(encoding="utf-8"), r"invert\((0\.\d+)\) hue-rotate\(180deg\)"
+    (inverted,) = {float(found) for found in re.findall(filters, style + still.DARK)}
+    rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    assert contrast(rgb, np.ones(3)) >= 4.5
+    # The lightest grey of JupyterLab's dark cells.
+    assert contrast(in_the_dark(rgb, inverted), np.full(3, 0x21 / 255)) >= 4.5
 
 
 # The cache

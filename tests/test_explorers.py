@@ -16,6 +16,7 @@ from oracles import cauchy_riemann, robin_on_a_disk
 
 import sketchlab as sl
 from sketchlab.explore import EXPLORERS, from_settings
+from sketchlab.explore.controls import Number
 from sketchlab.explore.decay_explorer import OPERATORS
 from sketchlab.explore.equation_explorer import TEMPLATE
 from sketchlab.explore.layers import steepen
@@ -99,8 +100,10 @@ class TestEveryExplorer:
 
     def test_every_control_has_a_name_and_a_keyboard_box(self, explorer, name):
         for control in explorer.controls.values():
-            box = getattr(control, "box", control.widget)
-            assert box.description == control.label and box.tooltip
+            named = control.widget.label if isinstance(control, Number) else control.widget.description
+            help = control.widget.help if isinstance(control, Number) else control.widget.tooltip
+            # A text of several lines has no room for its name: the tooltip tells it.
+            assert (named == control.label or getattr(control, "lines", 1) > 1) and help
 
     def test_settings_and_code_bring_it_back(self, explorer, name):
         again = from_settings(explorer.settings)
@@ -225,7 +228,7 @@ def test_a_rank_above_the_points_moves_and_says_so(made):
 
 
 def test_a_network_that_does_not_fit_is_refused_with_the_figure(made, monkeypatch):
-    for module in ("sketchlab.memory", "sketchlab.explore.spectrum_explorer"):
+    for module in ("sketchlab.memory", "sketchlab.explore.spectrum_record"):
         monkeypatch.setattr(f"{module}.memory_at_hand", lambda: 10**5)
     explorer = made("spectrum", width=64)
     assert isinstance(explorer.error, sl.InputError)
@@ -236,7 +239,7 @@ def test_a_network_that_does_not_fit_is_refused_with_the_figure(made, monkeypatc
 
 
 def test_too_much_work_for_the_full_spectrum_leaves_the_sketch(made, monkeypatch):
-    monkeypatch.setattr("sketchlab.explore.spectrum_explorer.FULL_WORK", 10)
+    monkeypatch.setattr("sketchlab.explore.spectrum_record.FULL_WORK", 10)
     explorer = made("spectrum", eigenfunction=3)
     assert explorer.error is None and "too much work" in explorer.status.value
     assert len(explorer.spectrum_figure.data[0].x) == 0 and len(explorer.spectrum_figure.data[1].x) == 10
@@ -329,9 +332,9 @@ def test_reset_with_the_same_structure_repeats_the_run_without_compiling(made):
 
 def test_controls_that_an_optimizer_lacks_are_off(made):
     explorer = made("training", optimizer="adam")
-    assert explorer.controls["rank"].box.disabled and not explorer.controls["learning_rate"].box.disabled
+    assert explorer.controls["rank"].widget.disabled and not explorer.controls["learning_rate"].widget.disabled
     explorer.set(optimizer="sngd")
-    assert not explorer.controls["rank"].box.disabled and explorer.controls["learning_rate"].slider.disabled
+    assert not explorer.controls["rank"].widget.disabled and explorer.controls["learning_rate"].widget.disabled
 
 
 def test_a_training_rank_above_the_points_moves_and_says_so(made):
@@ -511,25 +514,25 @@ def test_the_spectrum_and_the_cost_of_a_problem_on_a_disk(made):
 @pytest.mark.parametrize("network", ["periodic", "fourier", sl.Periodic(sl.MLP(3, 5, 1), (1.0, None))], ids=str)
 def test_the_spectrum_of_other_networks(made, network):
     explorer = made("spectrum", network=network, activation_scale=3.0)
-    assert explorer.error is None and explorer.controls["activation_scale"].box.disabled
+    assert explorer.error is None and explorer.controls["activation_scale"].widget.disabled
     found = explorer._found
     full = sl.spectrum(sl.PROBLEMS["heat_1d"](), found.network, points=60)
     assert np.allclose(found.eigenvalues[:10], full.eigenvalues[:10], rtol=1e-6)
     explorer.set(network="mlp")
-    assert not explorer.controls["activation_scale"].box.disabled and explorer._found.network == sl.MLP(2, 8, 1)
+    assert not explorer.controls["activation_scale"].widget.disabled and explorer._found.network == sl.MLP(2, 8, 1)
 
 
 @pytest.mark.parametrize("kind", ["mlp", "periodic", "fourier"])
 @pytest.mark.parametrize("name", ["training", "race", "equation"])
 def test_kinds_of_networks(made, name, kind):
     explorer = made(name, network=kind).run_sync(2)
-    assert explorer.error is None and not explorer.controls["width"].box.disabled
+    assert explorer.error is None and not explorer.controls["width"].widget.disabled
 
 
 def test_a_network_of_ones_own(made, tmp_path):
     hard = sl.Hard(sl.MLP(1, 5, 1), None, lambda x: x[0] * (1 - x[0]))
     explorer = made("training", problem="poisson_1d", network=hard).run_sync(2)
-    assert explorer.network is hard and explorer.controls["width"].box.disabled and "network=network, " in explorer.code
+    assert explorer.network is hard and explorer.controls["width"].widget.disabled and "network=network, " in explorer.code
     assert explorer.solution_figure.data[0].y[0] == 0
     with pytest.raises(
         sl.InputError, match="network = 'Hard' is not on the control: use one of usual, mlp, periodic, fourier, or"
@@ -538,7 +541,7 @@ def test_a_network_of_ones_own(made, tmp_path):
     run = sl.load(explorer.save_run(tmp_path / "run"), network=hard)
     assert np.array_equal(run.theta, explorer.trainer.theta)
     explorer.set(network="mlp")
-    assert "network applies on Reset" in explorer.status.value and not explorer.controls["width"].box.disabled
+    assert "network applies on Reset" in explorer.status.value and not explorer.controls["width"].widget.disabled
     explorer.reset()
     assert explorer.network == sl.MLP(1, 6, 1)
     explorer.set(problem="heat_1d", network=hard)

@@ -2,12 +2,33 @@
 
 import asyncio
 import contextlib
+import signal
+import threading
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 #: Shortest time between two pictures, in seconds: more would queue up in the browser.
 FRAME = 1 / 30
+
+
+#: For the notebook's stop button.
+_workers = weakref.WeakSet()
+
+
+def _pause_all(*_):
+    for worker in list(_workers):
+        worker.pause()
+
+
+def _hear_the_stop_button():
+    """Pause all work when the kernel is interrupted while no cell runs: else nothing would hear it.
+
+    A cell that runs has its own answer, KeyboardInterrupt, and afterwards the kernel puts back what it found.
+    """
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _pause_all)
 
 
 class Background:
@@ -34,6 +55,7 @@ class Background:
         self._latest = 0
         self._waiting = False
         self.running = False
+        _workers.add(self)
         try:
             self._events = asyncio.get_running_loop()
         except RuntimeError:
@@ -91,6 +113,7 @@ class Background:
     async def _work(self, number, piece, show):
         more = True
         while more and number == self._latest:
+            _hear_the_stop_button()
             try:
                 more = await self._events.run_in_executor(self._thread, self._piece, number, piece)
                 more = self._show(number, more, show)
@@ -139,3 +162,7 @@ class Throttle:
         # From when it was due, or steps a little shorter than a frame would let every other frame go by.
         self._next = max(self._next, now - self.seconds) + self.seconds
         return True
+
+    def rest(self, seconds: float) -> None:
+        """Let at least so much time pass before it is ready again."""
+        self._next = max(self._next, time.monotonic() + seconds)

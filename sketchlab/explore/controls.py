@@ -8,9 +8,12 @@ import math
 import re
 from collections.abc import Callable, Sequence
 
+import anywidget
 import ipywidgets as widgets
+import traitlets
 from IPython import get_ipython
 
+from sketchlab.explore.page import STATIC
 from sketchlab.validation import InputError, check_integer, check_real
 
 
@@ -126,7 +129,35 @@ class CatalogueChoice(Choice):
         return self._own_name if self.own is not None and value is self.own else super().check(value)
 
 
-class Number(Control):
+class NumberBox(anywidget.AnyWidget):
+    """A number in the page: a box that carries its name and keeps what is typed until it is complete, and a slider.
+
+    The script moves what is out of the limits into them, and says so below the box.
+    """
+
+    value = traitlets.Float().tag(sync=True)
+    low = traitlets.Float().tag(sync=True)
+    high = traitlets.Float().tag(sync=True)
+    whole = traitlets.Bool().tag(sync=True)
+    log = traitlets.Bool().tag(sync=True)
+    live = traitlets.Bool().tag(sync=True)
+    disabled = traitlets.Bool(False).tag(sync=True)
+    label = traitlets.Unicode().tag(sync=True)
+    help = traitlets.Unicode().tag(sync=True)
+
+    _esm = STATIC / "number.js"
+
+    @traitlets.validate("value")
+    def _limited(self, proposal):
+        # A page may send anything; nothing else than a number within the limits comes in. What it sent stands in `value` by now.
+        value = proposal["value"]
+        if math.isfinite(value):
+            value = min(max(value, self.low), self.high)
+            self._kept = float(round(value)) if self.whole else value
+        return self._kept
+
+
+class Number(_OneWidget):
     """A number: a box that carries its name, for the keyboard, and a slider for the pointer.
 
     Parameters
@@ -146,59 +177,22 @@ class Number(Control):
     def __init__(self, label: str, low, high, value, *, log: bool = False, live: bool = False, help: str = ""):
         self.label, self.low, self.high = label, low, high
         self.whole = isinstance(low, int) and isinstance(high, int)
-        box_type = widgets.BoundedIntText if self.whole else widgets.BoundedFloatText
-        step = {"step": 1 if self.whole else None}
-        self.box = box_type(min=low, max=high, value=value, **step, **_labelled(label, help, "187px"))
-        options = {"readout": False, "continuous_update": live, "tooltip": help or label, "layout": {"width": "106px"}}
-        if log:
-            base = 2 if self.whole else 10
-            limits = {"min": math.log(low, base), "max": math.log(high, base), "step": 0.5 if self.whole else 0.1}
-            self.slider = widgets.FloatLogSlider(base=base, value=value, **limits, **options)
-        elif self.whole:
-            self.slider = widgets.IntSlider(min=low, max=high, value=value, **options)
-        else:
-            self.slider = widgets.FloatSlider(min=low, max=high, value=value, step=(high - low) / 100, **options)
-        self._following = False
-        self.slider.observe(lambda _: self._from_slider(), names="value")
-        self.box.observe(lambda _: self._from_box(), names="value")
-        self.widget = widgets.HBox([self.box, self.slider])
+        kind = {"low": low, "high": high, "whole": self.whole, "log": log, "live": live}
+        self.widget = NumberBox(label=label, help=help, **kind)
+        self.widget.value = value
 
     @property
     def value(self):
         """The number in the box."""
-        return self.box.value
+        return int(self.widget.value) if self.whole else self.widget.value
 
     @value.setter
     def value(self, value):
-        self.box.value = value
+        self.widget.value = value
 
     def check(self, value):
         """Return the value as a number, or raise `InputError` if it is none or out of the limits."""
         return (check_integer if self.whole else check_real)(self.label, value, self.low, self.high)
-
-    def on_change(self, callback: Callable[[], None]) -> None:
-        """Call back when the user, or code, has changed the value."""
-        self.box.observe(lambda _: callback(), names="value")
-
-    def enable(self, enabled: bool) -> None:
-        """Let the user move it, or not."""
-        self.box.disabled = self.slider.disabled = not enabled
-
-    def _shown(self, value):
-        return round(value) if self.whole else float(f"{value:.3g}")
-
-    def _from_slider(self):
-        if self._following:
-            return
-        self.box.value = min(max(self._shown(self.slider.value), self.low), self.high)
-
-    def _from_box(self):
-        # Where the slider stands for this number already, moving it would pull it from under the pointer.
-        if self._shown(self.slider.value) != self.box.value:
-            # The slider follows, and does not round what was typed to its own steps.
-            self._following = True
-            self.slider.value = self.box.value
-            self._following = False
 
 
 class Words(_OneWidget):
@@ -222,7 +216,9 @@ class Words(_OneWidget):
         if lines == 1:
             self.widget = widgets.Combobox(options=list(suggestions), placeholder="empty: none", **options)
             return
-        self.widget = widgets.Textarea(rows=lines, **options | {"layout": {"width": "min(100%, 900px)"}})
+        # Its name would take the room that the lines need; the tooltip has it.
+        options |= {"description": "", "layout": {"width": "100%"}}
+        self.widget = widgets.Textarea(rows=lines, **options)
 
     def check(self, value) -> str:
         """Return the value, or raise `InputError` if it is no text."""
@@ -231,6 +227,6 @@ class Words(_OneWidget):
         return value
 
 
-def _labelled(label, help, width="290px"):
-    style = {"description_width": "112px"}
-    return {"description": label, "tooltip": help or label, "style": style, "layout": {"width": width}}
+def _labelled(label, help):
+    style = {"description_width": "92px"}
+    return {"description": label, "tooltip": help or label, "style": style, "layout": {"width": "auto"}}

@@ -1,6 +1,7 @@
 """The decay explorer: one hidden layer in one dimension, where theory says why the eigenvalues fall."""
 
 import contextlib
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -38,6 +39,7 @@ class DecayExplorer(Explorer):
         "Drag the <b>weight scale</b>: steeper neurons have their poles nearer to the interval, the ellipse without poles "
         "shrinks, and the eigenvalues, with their bound, fall more slowly."
     )
+    primary: ClassVar = ("scale", "width", "operator")
 
     def __init__(self, **choices):
         controls = {
@@ -88,34 +90,20 @@ class DecayExplorer(Explorer):
         self._panels.children = [self.plane_figure, self.spectrum_figure, self.neurons_figure]
 
     def _changed(self, names):
-        if names - {"scale"}:
-            self._say(f"compiling for {self._value('width')} neurons …", "busy")
-        width, points, operator = (self._value(name) for name in ("width", "points", "operator"))
-        theta, seed = self._theta(), self._value("seed")
-
-        found = []
-
-        def piece():
-            network, problem = MLP(1, width, 1), _problem(operator)
-            eigenvalues = spectrum(problem, network, theta, points=points, seed=seed)
-            bound = decay_bound(network, theta, problem.domain, count=COUNT, coefficients=OPERATORS[operator])
-            found.append((network, theta, eigenvalues, bound))
-            return False
-
         # Once compiled it takes a few frames' time: done at once, or a steady drag would see nothing before it ends.
-        at_once = contextlib.nullcontext() if names - {"scale"} else self._background.waiting()
-        with at_once:
-            self._background.start(piece, lambda _: self._draw(*found[0]))
+        with contextlib.nullcontext() if names - {"scale"} else self._background.waiting():
+            super()._changed(names)
 
-    def _theta(self):
-        """Draw weights, and centres in the interval, so that steps lie where they matter; scale the weights."""
-        random, width = np.random.default_rng(self._value("seed")), self._value("width")
-        weights, centres = random.standard_normal(width), random.uniform(-1, 1, width)
-        amplitudes = random.standard_normal(width) / np.sqrt(width)
-        weights *= self._value("scale")
-        return jnp.concatenate([jnp.asarray(part) for part in (weights, -weights * centres, amplitudes, np.zeros(1))])
+    def compute(self, values):
+        """Draw a network; return it with its parameters, the spectrum and the bound."""
+        network, problem, theta = MLP(1, values["width"], 1), _problem(values["operator"]), draw_weights(values)
+        eigenvalues = spectrum(problem, network, theta, points=values["points"], seed=values["seed"])
+        coefficients = OPERATORS[values["operator"]]
+        return network, theta, eigenvalues, decay_bound(network, theta, problem.domain, count=COUNT, coefficients=coefficients)
 
-    def _draw(self, network, theta, found, bound):
+    def draw(self, record):
+        """Show poles and ellipse, eigenvalues under their bound, and the neurons."""
+        network, theta, found, bound = record
         rho = float(np.min(bound.rho))
         angles = np.linspace(0, 2 * np.pi, 181)
         ellipse = (rho * np.exp(1j * angles) + np.exp(-1j * angles) / rho) / 2
@@ -144,6 +132,15 @@ class DecayExplorer(Explorer):
             f"ellipse, ρ = {rho:.3f}: in the long run their eigenvalues fall at least as fast as ρ⁻²ⁱ, with ρ² = {rho**2:.3g}.",
             "idle",
         )
+
+
+def draw_weights(values):
+    """Draw weights, and centres in the interval, so that steps lie where they matter; scale the weights."""
+    random, width = np.random.default_rng(values["seed"]), values["width"]
+    weights, centres = random.standard_normal(width), random.uniform(-1, 1, width)
+    amplitudes = random.standard_normal(width) / np.sqrt(width)
+    weights *= values["scale"]
+    return jnp.concatenate([jnp.asarray(part) for part in (weights, -weights * centres, amplitudes, np.zeros(1))])
 
 
 def _problem(operator):

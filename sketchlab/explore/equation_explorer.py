@@ -53,6 +53,7 @@ class EquationExplorer(TrainingExplorer):
         "Write what must vanish inside and on the boundary, click outside the text, and press <b>Run</b>. "
         "The line below the buttons says what is wrong, and in which line."
     )
+    primary: ClassVar = ("source", "optimizer", "width", "rank")
     structure: ClassVar = ("source", *TrainingExplorer.structure[1:])
 
     def __init__(self, source=TEMPLATE, network="usual", *, unread=False, **choices):

@@ -22,16 +22,13 @@ from IPython import get_ipython
 from IPython.display import display
 
 from sketchlab.compiled import keep_compiled_functions
-from sketchlab.equations import PROBLEMS
-from sketchlab.explore.background import Background
-from sketchlab.explore.controls import CatalogueChoice, Words
-from sketchlab.explore.live import ORANGE, LiveFigure, numbers, twin
+from sketchlab.explore.background import Background, Throttle
+from sketchlab.explore.controls import Words
+from sketchlab.explore.live import LiveFigure, copy, numbers, twin
 from sketchlab.explore.page import Page
+from sketchlab.explore.still import Still
 from sketchlab.files import replacing
-from sketchlab.networks import check_network, network_from_settings
-from sketchlab.problems import Problem
-from sketchlab.usual import USUAL_NETWORKS, usual_network
-from sketchlab.validation import InputError, check_instance
+from sketchlab.validation import InputError
 
 #: Explorers by the notebook cell that made them.
 _made_by_cell: dict[str, list["Explorer"]] = defaultdict(list)
@@ -56,8 +53,10 @@ class Explorer:
     name: ClassVar[str]
     title: ClassVar[str]
     look_for: ClassVar[str]
-    #: Methods that have a button: icon and explanation.
-    actions: ClassVar[dict[str, tuple[str, str]]] = {}
+    #: Controls that stand beside the panels; the others are folded away. () for all.
+    primary: ClassVar[tuple[str, ...]] = ()
+    #: Methods that have a button, and an explanation of each.
+    actions: ClassVar[dict[str, str]] = {}
 
     #: What it does one of at a time, for those that run.
     in_hand: ClassVar[str] = "step"
@@ -69,12 +68,13 @@ class Explorer:
         self.error = None
         self.state = "idle"
         self._by_code = True
-        self._page = Page()
+        self._page, self._frames = Page(), Throttle()
         self._background = Background(self._fail, lambda: self._page.watched)
-        self.status = widgets.HTML()
+        self._still = Still(self._picture, self._fail)
+        self.status, self.saved = widgets.HTML(), widgets.HTML()
         self._line = widgets.HTML()
-        self._panels = widgets.Box(layout={"flex_flow": "row wrap"})
-        self.buttons = {name: self._button(name, *how) for name, how in (self.actions | SAVING).items()}
+        self._panels = _classed(widgets.Box(), "panels")
+        self.buttons = {name: self._button(name, how) for name, how in (self.actions | SAVING).items()}
         self.widget = self._layout()
         for name, control in controls.items():
             control.on_change(functools.partial(self._by_hand, name))
@@ -95,6 +95,7 @@ class Explorer:
 
     def _ipython_display_(self):
         display(self.widget)
+        self._guard(self._still.display)
 
     @property
     def settings(self) -> dict:
@@ -146,7 +147,7 @@ class Explorer:
         for file in files:
             with replacing(file) as partial:
                 drawn.savefig(partial, dpi=150)
-        self._say(f"saved {files[0]} and {files[1].name}")
+        self._tell_saved(f"{files[0]} and {files[1].name}")
         return files
 
     def save_run(self, path=None) -> Path:
@@ -154,12 +155,13 @@ class Explorer:
         file = self._file(path, "npz")
         with replacing(file) as partial, open(partial, "wb") as stream:
             np.savez(stream, settings=json.dumps(self.settings), **self._numbers())
-        self._say(f"saved {file}")
+        self._tell_saved(file)
         return file
 
     def close(self) -> None:
         """End its work and give back its memory; the widgets vanish."""
         self._background.close()
+        self._still.close()
         self.state = "closed"
         _close(self.widget)
         self._forget()
@@ -171,9 +173,19 @@ class Explorer:
 
     # What an explorer adds, besides the figures in its panels
 
-    def _changed(self, names: Set[str]) -> None:
-        """Answer to controls that moved."""
+    def compute(self, values: dict) -> object:
+        """Return a record of what the controls' values by name ask for; in a thread of its own, where no widget is touched."""
         raise NotImplementedError
+
+    def draw(self, record) -> None:
+        """Show what `compute` returned, and say in a sentence what is to be seen."""
+        raise NotImplementedError
+
+    def _changed(self, names: Set[str]) -> None:
+        """Answer to controls that moved: by computing and drawing, for those that do not run."""
+        values, found = self._values, []
+        self._say("computing …", "busy")
+        self._background.start(lambda: found.append(self.compute(values)), lambda _: self.draw(found[0]))
 
     def _set_up(self) -> None:
         """Begin anew, with empty panels: those that have a Reset."""
@@ -195,19 +207,41 @@ class Explorer:
         """Return the arrays on screen."""
         return numbers(self.figures)
 
+    @contextlib.contextmanager
+    def _frame(self, more: bool):
+        """Say whether a picture is due: after the last piece always, else as often as the page draws, and people see.
+
+        What is drawn in this block is one frame: until the page has drawn it, no other is due.
+        """
+        due = not more or (self._page.caught_up and self._frames.ready())
+        yield due
+        if due:
+            self._page.frame += 1
+
     def _say(self, text: str, state: str | None = None) -> None:
         """Write into the status line."""
         self.state = state or self.state
         self._write(self.state, text)
 
+    def _tell_saved(self, what) -> None:
+        """Say what was saved, where no step of a run writes over it."""
+        self.saved.value = f"<div role='status'>saved {html.escape(str(what))}</div>"
+
     def _fail(self, error: Exception) -> None:
         self.error, self.state = error, "idle"
         kind = "" if isinstance(error, InputError) else f"{type(error).__name__}: "
-        self._write("stopped", f"{kind}{error}", "alert", ORANGE)
+        self._write("stopped", f"{kind}{error}", "alert")
 
-    def _write(self, state, text, role="status", colour="inherit"):
-        style = f"min-height:1.6em; line-height:1.4; color:{colour}"
-        self.status.value = f"<div style='{style}' role='{role}'><b>{state}</b> · {html.escape(text)}</div>"
+    def _write(self, state, text, role="status"):
+        self.status.value = f"<div class='sketchlab-{role}' role='{role}'><b>{state}</b> · {html.escape(text)}</div>"
+        if self.state in ("idle", "paused"):
+            self._still.renew()
+
+    def _picture(self):
+        """Return what a still picture needs: a function that draws it, anywhere; and what it says."""
+        copies = [copy(live) for live in self.figures]
+        said = re.sub("<[^>]*>", "", self.status.value)
+        return (lambda: twin(copies)) if copies else None, f"{self.title}. {html.unescape(said)}", self.code
 
     def _guard(self, action) -> None:
         """Answer to the user: a widget has nobody above it to tell what went wrong, so the status line does."""
@@ -264,7 +298,7 @@ class Explorer:
 
     def _show_settings(self):
         self._page.text = self.code
-        self._line.value = f"<code style='font-size: 11px; user-select: all; opacity: 0.75'>{html.escape(self.code)}</code>"
+        self._line.value = f"<code class='sketchlab-line'>{html.escape(self.code)}</code>"
 
     def _checked(self, choices):
         for name, value in choices.items():
@@ -283,70 +317,41 @@ class Explorer:
         name = new if path is None else re.sub(r"\.(png|pdf|npz)$", "", str(path))
         return Path(f"{name}.{ending}").expanduser()
 
-    def _button(self, name, icon, explanation):
+    def _button(self, name, explanation):
         words, style = name.replace("_", " ").capitalize(), "primary" if name == "run" else ""
-        options = {"icon": icon, "tooltip": explanation, "button_style": style, "layout": {"width": "120px"}}
-        button = widgets.Button(description=words, **options)
+        button = widgets.Button(description=words, tooltip=explanation, button_style=style)
         button.on_click(lambda _: self._guard(getattr(self, name)))
         return button
 
     def _layout(self):
-        head = widgets.HTML(f"<h3 style='margin: 0.2em 0'>{self.title}</h3><div>{self.look_for}</div>")
-        # In as many columns as there is room for.
-        wide = [control.widget for control in self.controls.values() if isinstance(control, Words) and control.lines > 1]
-        controls = widgets.GridBox(
-            [control.widget for control in self.controls.values() if control.widget not in wide],
-            layout={"grid_template_columns": "repeat(auto-fill, minmax(298px, 1fr))", "max_width": "1200px"},
+        head = _classed(widgets.HTML(f"<h3>{self.title}</h3>{self.look_for}"), "head")
+        near = [self.controls[name].widget for name in self.primary or self.controls]
+        buttons = _classed(widgets.Box([self.buttons[name] for name in self.actions]), "buttons")
+        saving = _classed(widgets.Box([*(self.buttons[name] for name in SAVING), self._page]), "buttons")
+        folded = widgets.VBox(
+            [*(control.widget for control in self.controls.values() if control.widget not in near), saving, self.saved]
         )
-        buttons = widgets.Box([*self.buttons.values(), self._page], layout={"flex_flow": "row wrap"})
-        return widgets.VBox([head, controls, *wide, buttons, self.status, self._panels, self._line])
+        more = widgets.ToggleButton(description="More", tooltip="The other controls; saving, and copying settings")
+        folded.layout.display = "none"
+        more.observe(lambda change: setattr(folded.layout, "display", "flex" if change["new"] else "none"), names="value")
+        side = _classed(widgets.VBox([*near, buttons, self.status, more, folded]), "side")
+        body = _classed(widgets.HBox([side, self._panels]), "body")
+        whole = _classed(widgets.VBox([head, body, self._line]), "explorer")
+        if any(isinstance(control, Words) and control.lines > 1 for control in self.controls.values()):
+            _classed(whole, "writing")
+        return whole
+
+
+def _classed(widget, name):
+    """Give a widget a class that the style sheet knows it by."""
+    return widget.add_class(f"sketchlab-{name}")
 
 
 #: Buttons that every explorer has.
 SAVING = {
-    "save_figure": ("picture-o", "Draw what is on screen with matplotlib, as PNG and PDF, into the folder of the notebook"),
-    "save_run": ("floppy-o", "Save the numbers on screen, with the settings"),
+    "save_figure": "Draw what is on screen with matplotlib, as PNG and PDF, into the folder of the notebook",
+    "save_run": "Save the numbers on screen, with the settings",
 }
-
-
-class ProblemChoice(CatalogueChoice):
-    """The problem: one of the catalogue by its name, or one's own."""
-
-    def __init__(self, given="heat_1d"):
-        if not isinstance(given, str):
-            check_instance("problem", given, Problem, 'a name, as "heat_1d", or sl.Problem(…)')
-        super().__init__("problem", PROBLEMS, given, help="The differential equation")
-
-    @property
-    def problem(self) -> Problem:
-        """The problem chosen."""
-        return _made(PROBLEMS[self.value]) if self.chosen is None else self.chosen
-
-
-@functools.cache
-def _made(factory):
-    """Return the problem of a factory: always the same object, so that what belongs to it is found again."""
-    return factory()
-
-
-class NetworkChoice(CatalogueChoice):
-    """The network: a usual one of the width and depth that the controls say, by its name; or one's own, or the settings of it."""
-
-    def __init__(self, given="usual"):
-        if isinstance(given, dict):
-            given = network_from_settings(given)
-        if not isinstance(given, str):
-            check_network(given)
-        super().__init__("network", USUAL_NETWORKS, given, help="Alone, or behind features; your own network is given in Python")
-
-    @property
-    def written(self):
-        """The name; or the settings of one's own network, where it has some."""
-        return getattr(self.chosen, "settings", None) or self.value
-
-    def network(self, problem: Problem, width: int, depth: int):
-        """Return the network chosen."""
-        return usual_network(problem, self.value, width, depth) if self.chosen is None else self.chosen
 
 
 def _dispose_with_cell(explorer):

@@ -14,30 +14,38 @@ __all__ = ["BLUE", "COLOURS", "DASHES", "GREEN", "GREY", "ORANGE", "PINK", "Live
 DASHES = {"solid": "-", "dash": "--", "dashdot": "-.", "dot": ":", "longdash": (0, (8, 2)), "longdashdot": (0, (8, 2, 1, 2))}
 #: Colours of fields in plotly's and in matplotlib's spelling.
 SCALES = {"Viridis": "viridis", "Magma": "magma", "RdBu_r": "RdBu_r"}
-#: Size of a live figure in pixels: two side by side on a laptop, one below the other on less.
-WIDTH, HEIGHT = 560, 340
+#: Where a legend may stand, inside the axes: in the corner that the curves leave free.
+CORNERS = {
+    "top right": {"x": 1, "xanchor": "right", "y": 1, "yanchor": "top"},
+    "top left": {"x": 0, "xanchor": "left", "y": 1, "yanchor": "top"},
+    "bottom left": {"x": 0, "xanchor": "left", "y": 0, "yanchor": "bottom"},
+}
 
 
 def log_axis(title: str, **options) -> dict:
     """Describe a logarithmic axis that prints powers of ten."""
-    # With more of them plotly prints digits between the powers where there is no room for them.
-    return {"type": "log", "title": title, "exponentformat": "power", "nticks": 5} | options
+    # With more of them plotly prints digits between the powers where there is no room for them; and powers a quarter larger.
+    return {"type": "log", "title": title, "exponentformat": "power", "nticks": 5, "tickfont": {"size": 9}} | options
 
 
-def figure(title: str, x_axis: dict, y_axis: dict, traces: list, **layout) -> LiveFigure:
-    """Make a live figure."""
+def figure(title: str, x_axis: dict, y_axis: dict, traces: list, *, corner: str = "top right", **layout) -> LiveFigure:
+    """Make a live figure, as large as its place in the page, with its legend in a corner of the axes."""
     house = {
-        "title": {"text": title, "font": {"size": 15}},
+        "title": {"text": title, "font": {"size": 13}, "x": 0.02, "xanchor": "left", "y": 0.98, "yanchor": "top"},
         "template": "plotly_white",
-        "width": WIDTH,
-        "height": HEIGHT,
-        "margin": {"l": 70, "r": 20, "t": 45, "b": 90},
-        "legend": {"orientation": "h", "y": -0.24, "x": 0, "font": {"size": 11}},
+        "autosize": True,
+        "font": {"size": 11},
+        "margin": {"l": 54, "r": 10, "t": 26, "b": 34},
+        "legend": {"bgcolor": "rgba(255, 255, 255, 0.7)", "font": {"size": 10}, "itemwidth": 30, "tracegroupgap": 0}
+        | CORNERS[corner],
         "hovermode": "closest",
         "xaxis": x_axis,
         "yaxis": y_axis,
     }
-    return LiveFigure(data=traces, layout=house | layout)
+    made = LiveFigure(data=traces, layout=house | layout)
+    for axis in (made.layout.xaxis, made.layout.yaxis):
+        axis.title.standoff = 3
+    return made
 
 
 def line(name: str, colour: str, dash: str = "solid", *, hover: str = "%{x}, %{y:.3e}", **options) -> go.Scatter:
@@ -81,8 +89,13 @@ def field(trace, points, shape, values, **properties) -> None:
     trace.update(x=listed(points[:: shape[1], 0]), y=listed(points[: shape[1], 1]), z=listed(rows), **properties)
 
 
-def twin(figures: Sequence[LiveFigure]):
-    """Draw what live figures show into a figure of matplotlib, two side by side."""
+def copy(live: LiveFigure) -> go.Figure:
+    """Return what a live figure shows as a figure that no page knows of."""
+    return go.Figure(live.to_dict())
+
+
+def twin(figures: Sequence[go.Figure]):
+    """Draw what figures show into a figure of matplotlib, two side by side."""
     import matplotlib.figure
 
     columns = min(2, len(figures))
@@ -93,17 +106,19 @@ def twin(figures: Sequence[LiveFigure]):
         unused.remove()
     for live, ax in zip(figures, axes, strict=False):
         for trace in live.data:
-            if trace.visible is not False:
+            # Of a curve without points matplotlib takes limits that a logarithm does not have.
+            if trace.visible is not False and trace.x:
                 _DRAW[trace.type](trace, ax)
         layout = live.layout
         scales = {f"{axis}scale": layout[f"{axis}axis"].type or "linear" for axis in "xy"}
         labels = {f"{axis}label": layout[f"{axis}axis"].title.text or "" for axis in "xy"}
+        ax.set(title=layout.title.text, **{name: scale for name, scale in scales.items() if scale == "log"}, **labels)
         for axis in "xy":
-            if layout[f"{axis}axis"].range is not None:
-                ax.set(**{f"{axis}lim": layout[f"{axis}axis"].range})
+            if (limits := layout[f"{axis}axis"].range) is not None:
+                # Plotly has limits of a logarithmic axis as exponents.
+                ax.set(**{f"{axis}lim": np.power(10.0, limits) if scales[f"{axis}scale"] == "log" else limits})
         if layout.yaxis.scaleanchor is not None:
             ax.set_aspect("equal")
-        ax.set(title=layout.title.text, **{name: scale for name, scale in scales.items() if scale == "log"}, **labels)
         if ax.get_legend_handles_labels()[1]:
             ax.legend(fontsize=8)
     return drawn
@@ -144,9 +159,8 @@ def _draw_curve(trace, ax):
 
 
 def _draw_field(trace, ax):
-    if trace.x is not None:
-        image = ax.pcolormesh(_array(trace.x), _array(trace.y), _array(trace.z), cmap=SCALES[trace.name], shading="gouraud")
-        ax.figure.colorbar(image, ax=ax)
+    image = ax.pcolormesh(_array(trace.x), _array(trace.y), _array(trace.z), cmap=SCALES[trace.name], shading="gouraud")
+    ax.figure.colorbar(image, ax=ax)
 
 
 def _draw_bars(trace, ax):

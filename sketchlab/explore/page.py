@@ -1,10 +1,13 @@
-"""The browser's side of an explorer: it copies text, and says that somebody is looking."""
+"""The browser's side of an explorer: how it looks, what it copies, that somebody is looking, and what has been drawn."""
 
 import time
+from pathlib import Path
 
 import anywidget
 import traitlets
 
+#: Scripts and styles.
+STATIC = Path(__file__).parent / "static"
 #: Seconds between two signs of life, and how long to wait for the next after each kind of sign. Browsers slow the clock of a page
 #: in the background down to a tick a minute. After the last sign another view, or the page after a reload, has time to speak up.
 PULSE = 5
@@ -18,68 +21,30 @@ class Page(anywidget.AnyWidget):
     ----------
     text : str
         What the button copies.
+    frame : int
+        Pictures sent so far. The page gets them in order, and tells the number when it has drawn one.
     """
 
     text = traitlets.Unicode().tag(sync=True)
     pulse = traitlets.Int(PULSE).tag(sync=True)
+    frame = traitlets.Int(0).tag(sync=True)
 
-    _esm = """
-    function copied(text) {
-        // The clipboard is closed to pages that come neither from this machine nor over https: select and copy as of old.
-        if (navigator.clipboard) return navigator.clipboard.writeText(text).then(() => true, () => false);
-        const area = document.createElement("textarea");
-        area.value = text;
-        document.body.append(area);
-        area.select();
-        const done = document.execCommand("copy");
-        area.remove();
-        return Promise.resolve(done);
-    }
-
-    export default {
-        render({ model, el }) {
-            const button = document.createElement("button");
-            button.className = "jupyter-button widget-button";
-            button.style.cssText = "width: 130px; margin: 2px";
-            button.title = "Copy a line of Python that brings this explorer back as it is now";
-            const name = "Copy settings";
-            const icon = '<i class="fa fa-copy"></i>';
-            button.innerHTML = icon + name;
-            button.onclick = async () => {
-                button.textContent = (await copied(model.get("text"))) ? "Copied" : "Copy the line below";
-                setTimeout(() => { button.innerHTML = icon + name; }, 1500);
-            };
-            el.append(button);
-            const say = kind => model.send({ kind });
-            const live = () => say(document.hidden ? "hidden" : "here");
-            const leave = () => {
-                // A page that goes turns hidden right after it has said goodbye, and would be waited for.
-                document.removeEventListener("visibilitychange", live);
-                say("gone");
-            };
-            const timer = setInterval(live, 1000 * model.get("pulse"));
-            document.addEventListener("visibilitychange", live);
-            window.addEventListener("pagehide", leave);
-            live();
-            return () => {
-                clearInterval(timer);
-                window.removeEventListener("pagehide", leave);
-                leave();
-            };
-        },
-    };
-    """
+    _esm = STATIC / "page.js"
+    _css = STATIC / "explorer.css"
 
     def __init__(self):
         super().__init__()
         # Without a browser nothing ever arrives, and nothing ends.
         self._deadline = float("inf")
         self._late_since = None
+        self._drawn = None
         self.on_msg(self._hear)
 
     def _hear(self, _, message, __):
         self._deadline = time.monotonic() + PATIENCE[message["kind"]]
         self._late_since = None
+        # A page that is loaded again begins with the latest.
+        self._drawn = max(self._drawn or 0, message["frame"])
 
     @property
     def watched(self) -> bool:
@@ -90,3 +55,8 @@ class Page(anywidget.AnyWidget):
         # While a cell runs, signs of life wait in line: once it is done they have a moment to be heard.
         self._late_since = now if self._late_since is None else self._late_since
         return now < self._late_since + PULSE
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that was sent has been drawn, or nobody ever looked."""
+        return self._drawn is None or self._drawn >= self.frame

@@ -57,11 +57,23 @@ class PlotlyInPage(anywidget.AnyWidget):
 
 
 class LiveFigure(go.FigureWidget):
-    """A FigureWidget that shares plotly.js with all others in its page, and is there whole in a page that is opened later."""
+    """A FigureWidget that shares plotly.js with all others in its page, and is there whole in a page that is opened later.
+
+    It is as large as its place in the page, and says what is on it to those who cannot see it. No button of its own is in it:
+    plotly's would send the figure to somebody's server.
+    """
 
     _esm = (
         _PLACE
         + """
+    function describe(graph) {
+        const { title, xaxis, yaxis } = graph.layout;
+        const curves = graph.data.filter(trace => trace.showlegend !== false && trace.name).map(trace => trace.name);
+        const axes = `${yaxis?.title?.text ?? "vertical"} against ${xaxis?.title?.text ?? "horizontal"}`;
+        graph.setAttribute("role", "img");
+        graph.setAttribute("aria-label", `${title?.text ?? "Figure"}. ${axes}: ${curves.join(", ")}`);
+    }
+
     export default () => {
         let figure;
         return {
@@ -69,7 +81,23 @@ class LiveFigure(go.FigureWidget):
                 figure = (await place.module).default();
                 return figure.initialize(context);
             },
-            render: context => figure.render(context),
+            render(context) {
+                const end = figure.render(context);
+                // Plotly looks at the size of its place when the window changes; here it is the place that does.
+                const sized = new ResizeObserver(() => window.dispatchEvent(new Event("resize")));
+                sized.observe(context.el);
+                const name = () => {
+                    // Plotly makes the place itself into its graph, some time after this.
+                    if (!context.el.on) return requestAnimationFrame(name);
+                    describe(context.el);
+                    context.el.on("plotly_afterplot", () => describe(context.el));
+                };
+                name();
+                return () => {
+                    sized.disconnect();
+                    end();
+                };
+            },
         };
     };
     """
@@ -78,6 +106,7 @@ class LiveFigure(go.FigureWidget):
     def __init__(self, *args, **options):
         _bring_plotly()
         super().__init__(*args, **options)
+        self._config = self._config | {"displayModeBar": False, "responsive": True}
 
     def get_state(self, key=None, drop_defaults=False):
         """Return what a page needs to know: plotly would tell a page that is loaded again of the figure as it was made."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from sketchlab.drawing import positive
 from sketchlab.explore.background import Throttle
+from sketchlab.explore.choices import NetworkChoice, ProblemChoice
 from sketchlab.explore.controls import Choice, Number, Words
-from sketchlab.explore.explorer import Explorer, NetworkChoice, ProblemChoice
+from sketchlab.explore.explorer import Explorer
 from sketchlab.explore.live import COLOURS, DASHES, fade, figure, fill, line, log_axis
 from sketchlab.history import Record
 from sketchlab.optimizers import Optimizer
@@ -58,10 +59,11 @@ class RaceExplorer(Explorer):
         "Press <b>Run</b>: who is ahead over steps, and who over seconds? One seed proves nothing: the band is what lies between "
         "the luckiest and the unluckiest seed."
     )
+    primary: ClassVar = ("problem", "optimizer_1", "optimizer_2", "optimizer_3", "optimizer_4", "equal", "budget")
     actions: ClassVar = {
-        "run": ("play", "Start the race, or go on with it"),
-        "pause": ("pause", "Stop after this step"),
-        "reset": ("undo", "Forget the race"),
+        "run": "Start the race, or go on with it",
+        "pause": "Stop after this step",
+        "reset": "Forget the race",
     }
 
     def __init__(self, problem="heat_1d", network="usual", **choices):
@@ -188,12 +190,18 @@ class RaceExplorer(Explorer):
         quantity = "loss" if self._setup.problem.solution is None else "relative L2 error"
         axis = "step" if self._raced["equal"] == "steps" else "seconds, compilation not counted"
         title = f"{self._setup.problem.name}, P = {self._setup.parameters:,}: median and range over seeds"
-        self.race_figure = figure(title, {"title": axis}, log_axis(quantity, dtick=1), traces, width=900, height=420)
+        self.race_figure = figure(title, {"title": axis}, log_axis(quantity, dtick=1), traces)
+        self.race_figure.add_class("sketchlab-wide")
         self._put(self.race_figure, self._table)
 
     def _draw(self, more):
-        if (more and not self._frames.ready()) or self._last is None:
+        if self._last is None:
             return
+        with self._frame(more) as due:
+            if due:
+                self._draw_all(more)
+
+    def _draw_all(self, more):
         with self.race_figure.batch_update():
             for i, lane in enumerate(self.lanes):
                 x, low, middle, high = self._curves(lane)
@@ -236,8 +244,8 @@ class RaceExplorer(Explorer):
     def _make_table(self):
         """Return the results so far as a table in HTML."""
         quantity = "loss" if self._setup.problem.solution is None else "error"
-        marks = [f"s to {mark:.0e}" for mark in MARKS]
-        heads = ["optimizer", f"{quantity}, median", "best … worst", *marks, "ms a step", "memory", "P"]
+        marks = [f"to {mark:.0e}" for mark in MARKS]
+        heads = ["optimizer", quantity, "best … worst", *marks, "a step", "memory"]
         rows = ["<tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>"]
         for lane in self.lanes:
             runs = [self._history(records) for records in lane.runs if records]
@@ -248,16 +256,17 @@ class RaceExplorer(Explorer):
                 f"{np.median(last):.1e}",
                 f"{min(last):.1e} … {max(last):.1e}",
                 *[_first_seconds(runs, mark) for mark in MARKS],
-                f"{1e3 * np.median([seconds[-1] / len(seconds) for seconds, _ in runs]):.1f}",
+                f"{1e3 * np.median([seconds[-1] / len(seconds) for seconds, _ in runs]):.1f} ms",
                 f"{lane.step_bytes / 1e6:,.1f} MB",
-                f"{self._setup.parameters:,}",
             ]
             ended = [reason for reason in lane.ended if reason]
             note = f" ({', '.join(dict.fromkeys(ended))}: {len(ended)} of {len(runs)})" if ended else ""
             rows.append(f"<tr><td>{html.escape(lane.text + note)}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-        about = "Seconds: median over seeds, and how many arrived if not all. Memory: of a step, by the compiler's account."
-        style = "border-spacing: 12px 2px; text-align: right; font-variant-numeric: tabular-nums"
-        return f"<table style='{style}'>{''.join(rows)}</table><small>{about}</small>"
+        about = (
+            f"Median {quantity} over seeds; best and worst; seconds to so small a one, and how many arrived if not all; memory "
+            "of a step, by the compiler's account."
+        )
+        return f"<table>{''.join(rows)}</table><small>{about}</small>"
 
     def _numbers(self):
         raw = {}

@@ -5,8 +5,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from sketchlab.explore.choices import ProblemChoice
 from sketchlab.explore.controls import Number
-from sketchlab.explore.explorer import Explorer, ProblemChoice
+from sketchlab.explore.explorer import Explorer
 from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, figure, fill, line, log_axis
 from sketchlab.memory import FIT, memory_at_hand
 from sketchlab.optimizers import dual_natural_gradient, natural_gradient, sketched_natural_gradient
@@ -76,11 +77,12 @@ class ScalingExplorer(Explorer):
         "Press <b>Run</b>: dots are measured, lines are a law fitted to them. Where do the lines cross? Move the <b>points</b>: "
         "the kernel (dual) is cheap while there are few of them."
     )
+    primary: ClassVar = ("problem", "points", "rank")
     in_hand = "measurement"
     actions: ClassVar = {
-        "run": ("play", "Measure, from small to large"),
-        "pause": ("pause", "Stop after the measurement in hand"),
-        "reset": ("undo", "Forget what was measured"),
+        "run": "Measure, from small to large",
+        "pause": "Stop after the measurement in hand",
+        "reset": "Forget what was measured",
     }
 
     def __init__(self, problem="heat_1d", **choices):
@@ -132,7 +134,7 @@ class ScalingExplorer(Explorer):
         self._say("Press Run.", "idle")
 
     def _make_figures(self):
-        panels = []
+        panels, predicted = [], "P = %{x:,}: %{y:.3g}<extra>predicted</extra>"
         sizes = log_axis("parameters P", dtick=1, range=np.log10([self._size(WIDTHS[0]) / 1.2, self._size(WIDTHS[-1]) * 1.2]))
         for title, axis in (("Time of a step", "seconds"), ("Memory of a step", "GB")):
             traces = []
@@ -140,7 +142,7 @@ class ScalingExplorer(Explorer):
                 dots = {"mode": "markers", "marker": {"size": 9, "color": route.colour}}
                 traces += [
                     line(name, route.colour, **dots, hover="P = %{x:,}: %{y:.3g}<extra>measured</extra>"),
-                    line(f"{name}, law", route.colour, route.dash, hover="P = %{x:,}: %{y:.3g}<extra>predicted</extra>"),
+                    line(f"{name}, law", route.colour, route.dash, hover=predicted, showlegend=False),
                 ]
             last = line(
                 "crossings",
@@ -154,7 +156,7 @@ class ScalingExplorer(Explorer):
                 last if axis == "seconds" else line("memory at hand", GREEN, "dot"),
                 line("a million parameters", GREY, "longdash"),
             ]
-            panels.append(figure(title, sizes, log_axis(axis, dtick=1), traces, showlegend=True))
+            panels.append(figure(title, sizes, log_axis(axis, dtick=1), traces, showlegend=True, corner="top left"))
         former = self.figures
         self.time_figure, self.memory_figure = panels
         self._panels.children = panels

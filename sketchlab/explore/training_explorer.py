@@ -1,7 +1,7 @@
 """The training explorer: press Run, and watch the spectrum, the error and the solution move."""
 
 import inspect
-from dataclasses import dataclass
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,12 +13,14 @@ from sketchlab.cutting import slab_of
 from sketchlab.domains import carried
 from sketchlab.drawing import exact_values, masked, one_output, positive, slice_points
 from sketchlab.explore.background import Throttle
+from sketchlab.explore.choices import NetworkChoice, ProblemChoice
 from sketchlab.explore.controls import Choice, Number
-from sketchlab.explore.explorer import Explorer, NetworkChoice, ProblemChoice
+from sketchlab.explore.explorer import Explorer
 from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figure, fill, heatmap, line, log_axis
+from sketchlab.explore.session import Session
 from sketchlab.history import STOP_REASONS
 from sketchlab.marching import March
-from sketchlab.optimizers import OPTIMIZERS, Optimizer
+from sketchlab.optimizers import OPTIMIZERS
 from sketchlab.reading import make_optimizer
 from sketchlab.residuals import LeastSquares
 from sketchlab.searches import SEARCHES
@@ -29,47 +31,10 @@ from sketchlab.verification import RUNS, verify
 
 _sizes = jax.jit(LeastSquares.residual_size, static_argnums=(0, 1))
 
-#: Largest N P min(N, P) whose full spectrum is computed now and then during a run: about a tenth of a second of work.
-FULL_WORK = 1e9
 #: Points a side of the solution and error pictures; and of a curve at most, on screen.
 RESOLUTION, CURVE = 40, 400
 #: Options of optimizers: these apply from the next step on.
 LIVE = ("rank", "search", "momentum", "learning_rate")
-
-
-@dataclass
-class Session:
-    """One run, from a Reset to the next: a step that ends after a Reset belongs to the session before, and disturbs nobody."""
-
-    setup: Setup
-    #: The controls that it was set up for.
-    structure: dict
-    #: None until the first step.
-    trainer: Trainer | March | None = None
-    #: What the controls described at the last step.
-    optimizer: Optimizer | None = None
-    #: The step to pause at.
-    until: int = 0
-    #: Whether steps were taken with more than one optimizer.
-    switched: bool = False
-    #: All of G (r,), as computed last.
-    eigenvalues: np.ndarray | None = None
-
-    @property
-    def taken(self) -> int:
-        """Steps taken."""
-        return 0 if self.trainer is None else len(self.trainer.records)
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether there are steps to take, and sense in it."""
-        return self.taken < self.until and not (self.taken and self.trainer.ended)
-
-    @property
-    def affordable(self) -> bool:
-        """Whether the full spectrum is little enough work."""
-        rows, parameters = self.setup.rows, self.setup.parameters
-        return rows * parameters * min(rows, parameters) <= FULL_WORK
 
 
 class TrainingExplorer(Explorer):
@@ -90,12 +55,13 @@ class TrainingExplorer(Explorer):
         "Press <b>Run</b>: the error falls while the eigenvalues move. With a sketch (sngd) drag the <b>rank</b> during "
         "the run: the error stops falling when the sketch ends above the damping."
     )
+    primary: ClassVar = ("problem", "optimizer", "width", "rank")
     actions: ClassVar = {
-        "run": ("play", "Train for so many steps, or until paused"),
-        "pause": ("pause", "Stop after this step"),
-        "step": ("step-forward", "Take one step"),
-        "verify": ("check", "How far can it be trusted? Trains independent runs and compares, without the exact solution"),
-        "reset": ("undo", "Back to the initial parameters, with what the controls say"),
+        "run": "Train for so many steps, or until paused",
+        "pause": "Stop after this step",
+        "step": "Take one step",
+        "verify": "How far can it be trusted? Trains independent runs and compares, without the exact solution",
+        "reset": "Back to the initial parameters, with what the controls say",
     }
     #: Controls that change what a run is made of: they apply on Reset.
     structure: ClassVar = ("problem", "network", "width", "depth", "points", "slabs", "seed")
@@ -125,7 +91,7 @@ class TrainingExplorer(Explorer):
         super().__init__(controls, choices)
         self._session = None
         # People watch the curves; what takes the browser longer to draw follows more slowly.
-        self._frames, self._eigenvalues, self._fields, self._spectra = (Throttle(*time) for time in ((), (0.2,), (1.0,), (3.0,)))
+        self._eigenvalues, self._fields, self._spectra = (Throttle(seconds) for seconds in (0.2, 1.0, 3.0))
         self._begin()
 
     @property
@@ -168,7 +134,7 @@ class TrainingExplorer(Explorer):
         """Train here and now, without a browser; raises what goes wrong, and returns the explorer."""
         self.error = None
         session = self._in_hand()
-        session.until, more = session.taken + steps, steps > 0
+        session.until, session.looked, more = session.taken + steps, time.monotonic(), steps > 0
         while more:
             more = self._background.do(lambda: self._advance(session))
         if self.trainer is not None:
@@ -181,7 +147,7 @@ class TrainingExplorer(Explorer):
             return super().save_run(path)
         file = self._file(path, "npz")
         save(self.trainer.run(self.trainer.ended or "interrupted", steps=self._session.until), file)
-        self._say(f"saved {file}")
+        self._tell_saved(file)
         return file
 
     def _forget(self):
@@ -233,6 +199,8 @@ class TrainingExplorer(Explorer):
             return
         session = self._session
         session.until = (session.until if on_top else session.taken) + steps
+        if not on_top:
+            session.looked = time.monotonic()
         compiled = self._optimizer() == session.optimizer
         self._say("…" if compiled else f"compiling for P = {session.setup.parameters:,} parameters …", "running")
         self._background.start(lambda: self._advance(session), self._draw)
@@ -265,20 +233,26 @@ class TrainingExplorer(Explorer):
             session.optimizer = wanted
         if session.affordable and (self._spectra.ready() or session.taken == session.until - 1):
             # Of the parameters that the step starts from, as those that the step sees.
+            start = time.monotonic()
             session.eigenvalues = np.asarray(trainer.spectrum().eigenvalues)
+            # On a busy machine it takes long: steps get four fifths of the time.
+            self._spectra.rest(4 * (time.monotonic() - start))
         trainer.step()
+        session.tick()
         return session.unfinished
 
     def _draw(self, more):
-        """Show what has changed, as often as a browser can follow, and all of it at the end."""
-        if not more or self._frames.ready():
+        """Show what has changed, as often as the page draws, and all of it at the end."""
+        with self._frame(more) as due:
+            if not due:
+                return
             self._draw_curves()
             state = "running" if more else "paused" if self._session.unfinished else "idle"
             self._say(self._waiting_note(self._session.structure) + self._report(more), state)
-        if not more or self._eigenvalues.ready():
-            self._draw_spectrum()
-        if not more or self._fields.ready():
-            self._draw_fields(self.trainer.theta)
+            if not more or self._eigenvalues.ready():
+                self._draw_spectrum()
+            if not more or self._fields.ready():
+                self._draw_fields(self.trainer.theta)
         if not more:
             self._show_settings()
 
@@ -290,8 +264,12 @@ class TrainingExplorer(Explorer):
         rank = len(self._seen())
         kept = f", rank {rank}, damping μ = {last.damping:.0e}" if rank else ""
         refused = "" if last.accepted else "; this step was refused, for every candidate raised the loss"
+        clock, own = self._session.clock, last.seconds + trainer.compile_seconds
+        # What other programs, spectra and pictures took.
+        clock = f", {clock:.0f} s by the clock" if clock > 1.3 * own + 1 else ""
+        compiled = f"compiled in {trainer.compile_seconds:.1f} s"
         return (
-            f"step {last.step}, {last.seconds:.1f} s (compiled in {trainer.compile_seconds:.1f} s): loss {last.loss:.2e}{error}"
+            f"step {last.step}, {last.seconds:.1f} s ({compiled}{clock}): loss {last.loss:.2e}{error}"
             f"{kept}{refused}. P = {self.network.size:,}, N = {trainer.rows:,}"
         )
 
