@@ -65,9 +65,9 @@ def notebook(path, *cells):
 
 
 def control(page, label):
-    """Return the box and the slider handle of a control."""
-    row = page.locator(".jp-OutputArea-output .widget-hbox").filter(has_text=label).last
-    return row.locator("input").first, row.locator("[role=slider]").first
+    """Return the box and the slider of a control."""
+    shown = page.locator(".sketchlab-explorer").last
+    return shown.get_by_label(label, exact=True), shown.get_by_role("slider", name=f"{label}, slider", exact=True)
 
 
 def first_picture(page, address):
@@ -122,7 +122,7 @@ def width_answers(page, widths, rounds=3):
 
 def training_answers(page):
     """Return frames a second while training, milliseconds of kernel CPU a frame, and milliseconds until Pause is shown."""
-    output = page.locator(".jp-OutputArea-output").last
+    output = page.locator(".sketchlab-explorer").last
     kernel_state(page, MEASURE_FRAMES)
     kernel_state(page, "e.set(steps=5000)")
     output.get_by_role("button", name="Run").first.click()

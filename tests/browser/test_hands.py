@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from jupyter_client import BlockingKernelClient
 
+import sketchlab as sl
 from benchmarks.browser import kernel_state, open_notebook, restart_kernel, run_all, run_cell, traces
 
 IMPORT = "import sketchlab as sl"
@@ -25,11 +26,11 @@ LENGTHS = """() => [...document.querySelectorAll('.js-plotly-plot')].flatMap(gra
 
 def output(page, number=-1):
     """Return an explorer's place in the page."""
-    return page.locator(".jp-OutputArea-output:has(.widget-vbox)").nth(number)
+    return page.locator(".jp-OutputArea-output:has(.sketchlab-explorer)").nth(number)
 
 
 def slider(page, label):
-    return output(page).locator(".widget-hbox").filter(has_text=label).last.locator("[role=slider]")
+    return output(page).get_by_role("slider", name=f"{label}, slider", exact=True)
 
 
 def drawn(page, curve):
@@ -161,6 +162,100 @@ def test_run_pause_step_and_a_live_option(notebook):
     until(page, lambda: drawn(page, "loss") == 0)
 
 
+def test_a_number_box_keeps_what_is_typed_and_says_what_it_moves(notebook):
+    page = notebook(IMPORT, "e = sl.explore.training(width=8, points=60)\ne")
+    box = output(page).get_by_label("width", exact=True)
+    said = output(page).locator(".sketchlab-number").filter(has_text="width").locator("small")
+    for typed, taken, note in (
+        ("1e2", "100", ""),
+        ("12.7", "13", "12.7 moved to 13"),
+        ("1e9", "1024", "2 to 1024"),
+        ("-5", "2", "2 to 1024"),
+        ("many", "2", "“many” is no number: 2 stays"),
+        ("", "2", "is no number"),
+    ):
+        box.click()
+        box.fill("")
+        box.press_sequentially(typed)
+        assert box.input_value() == typed
+        box.press("Enter")
+        until(page, lambda taken=taken: kernel_state(page, "e.controls['width'].value") == taken, 5000)
+        assert box.input_value() == taken
+        assert note in said.text_content()
+    assert slider(page, "width").get_attribute("aria-valuetext") == "2"
+    box.press("ArrowUp")
+    until(page, lambda: kernel_state(page, "e.controls['width'].value") == "3", 5000)
+    # A slider announces the number at its place, not the place.
+    press(page, "More")
+    rate = slider(page, "momentum")
+    rate.focus()
+    rate.press("ArrowRight")
+    assert 0.5 < float(rate.get_attribute("aria-valuetext")) < 0.52
+
+
+def test_the_stop_button_pauses_and_a_restart_leaves_a_picture(notebook, lab, request):
+    page = notebook(IMPORT, "e = sl.explore.training(width=8, points=60, steps=5000)\ne")
+    still = page.locator(".sketchlab-left")
+    assert still.count() == 1 and not still.is_visible()
+    press(page, "Run")
+    until(page, lambda: (drawn(page, "loss") or 0) > 5)
+    page.evaluate("window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+    until(page, lambda: says(page, "paused"), 10_000)
+    # What is left in the file shows the run, soon after it has paused.
+    until(page, lambda: "loss" in still.text_content(), 15_000)
+    restart_kernel(page)
+    until(page, still.is_visible, 10_000)
+    assert not output(page).is_visible() and "Run this cell to move it" in still.inner_text()
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    page.wait_for_timeout(500)
+    open_notebook(page, lab, f"{request.node.name}.ipynb")
+    until(page, page.locator(".sketchlab-left img").is_visible, 10_000)
+    assert not page.get_by_text("model not found").is_visible()
+
+
+def test_the_page_draws_every_frame_before_the_next_is_sent(notebook):
+    page = notebook(IMPORT, "e = sl.explore.training(steps=5000)\ne")
+    press(page, "Run")
+    until(page, lambda: (drawn(page, "loss") or 0) > 5)
+    # A page that is busy for a while gets one frame meanwhile, not a hundred.
+    before = int(kernel_state(page, "e._page.frame"))
+    page.evaluate("() => { const end = performance.now() + 3000; while (performance.now() < end); }")
+    assert int(kernel_state(page, "e._page.frame")) - before < 20
+    press(page, "Pause")
+    until(page, lambda: says(page, "paused"), 3000)
+    until(page, lambda: kernel_state(page, "e._page.caught_up") == "True", 3000)
+
+
+@pytest.mark.parametrize("name", sl.explore.EXPLORERS)
+def test_an_explorer_is_on_one_screen_of_a_laptop(notebook, name):
+    more = {"race": "budget=3, seeds=1"}.get(name, "")
+    page = notebook(IMPORT, f"e = sl.explore.{name}({more})\ne")
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.evaluate("window.jupyterapp.shell.expandLeft()")
+    if name == "race":
+        press(page, "Run")
+    until(page, lambda: output(page).locator(".js-plotly-plot").count() == int(kernel_state(page, "len(e.figures)")) > 0)
+    output(page).evaluate("element => element.scrollIntoView()")
+    page.wait_for_timeout(1000)
+    bottom = page.locator(".jp-Notebook").last.bounding_box()
+    for place in (".sketchlab-side", ".js-plotly-plot"):
+        for one in output(page).locator(place).all():
+            box = one.bounding_box()
+            assert box["y"] + box["height"] <= bottom["y"] + bottom["height"] + 1, (place, box, bottom)
+            assert box["x"] + box["width"] <= bottom["x"] + bottom["width"] + 1
+    # Keys reach everything, and not much of it is in the way: what is folded away does not count.
+    stops = output(page).evaluate("""element => [...element.querySelectorAll('button, input, select, textarea, [tabindex="0"]')]
+        .filter(one => one.checkVisibility() && !one.disabled).length""")
+    assert stops <= 18 if name == "race" else stops <= 15, stops
+    assert all(label for label in output(page).locator(".js-plotly-plot").evaluate_all("all => all.map(g => g.ariaLabel)"))
+    # On a narrow page everything stacks.
+    page.set_viewport_size({"width": 480, "height": 900})
+    page.evaluate("window.jupyterapp.shell.collapseLeft()")
+    page.wait_for_timeout(700)
+    side = output(page).locator(".sketchlab-side").bounding_box()
+    assert output(page).locator(".js-plotly-plot").first.bounding_box()["y"] >= side["y"] + side["height"] - 1
+
+
 def test_two_explorers_and_a_cell_run_again(notebook):
     page = notebook(IMPORT, "a = sl.explore.training(steps=5000)\na", "b = sl.explore.training(width=16, steps=5000)\nb")
     for number in (0, 1):
@@ -226,6 +321,7 @@ def test_settings_are_copied(notebook):
     until(page, lambda: kernel_state(page, "e.controls['scale'].value") != "1.0")
     # The kernel knows of it first, then the page.
     until(page, lambda: ast.literal_eval(kernel_state(page, "e.code")) in output(page).inner_text())
+    press(page, "More")
     press(page, "Copy settings")
     until(page, lambda: output(page).get_by_role("button", name="Copied").count() == 1)
     assert repr(page.evaluate("navigator.clipboard.readText()")) == kernel_state(page, "e.code")
