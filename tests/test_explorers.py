@@ -122,7 +122,7 @@ class TestEveryExplorer:
         file = explorer.save_run(tmp_path / "numbers")
         with np.load(file) as stored:
             assert len(stored.files) > 2
-        assert str(file) in explorer.status.value
+        assert str(file) in explorer.saved.value
         assert sorted(path.name for path in tmp_path.iterdir()) == ["numbers.npz", "picture.pdf", "picture.png"]
 
     def test_a_file_that_cannot_be_written_is_said(self, explorer, name, tmp_path, monkeypatch):

@@ -89,4 +89,6 @@ class Prediction:
 
     def _left(self):
         choice = "not made yet" if self.value is None else f"“{html.escape(self.value)}”"
-        return left_behind(":has(.widget-toggle-buttons)", f"<p>{self._question} <b>{choice}</b>. {self._verdict()}</p>")
+        return left_behind(
+            "prediction", ":has(.widget-toggle-buttons)", f"<p>{self._question} <b>{choice}</b>. {self._verdict()}</p>"
+        )

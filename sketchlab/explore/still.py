@@ -66,23 +66,25 @@ DARK = "<style>body[data-jp-theme-light=false] .sketchlab-still img { filter: in
 QUIET, DPI = 1.5, 60
 
 
-def left_behind(lives: str, content: str) -> HTML:
+def left_behind(kind: str, lives: str, content: str) -> HTML:
     """Return what is seen below a widget that does not live: opened again, exported, or after its kernel has gone.
 
     Of such a widget JupyterLab shows an error message, which is out of sight then.
 
     Parameters
     ----------
+    kind : str
+        Of widget; styles of one kind leave the others alone.
     lives : str
         What an output area with the living widget is, as a CSS selector.
     content : str
         HTML.
     """
-    area, place = ".jp-OutputArea", ".jp-OutputArea-child"
+    area, place, left = ".jp-OutputArea", ".jp-OutputArea-child", f"sketchlab-left-{kind}"
     return HTML(
-        f"<style>{area}{lives} .sketchlab-left {{ display: none; }} "
-        f"{area}:not({lives}) {place}:has(+ {place} .sketchlab-left) {{ display: none; }}</style>"
-        f'<div class="sketchlab-left">{content}</div>'
+        f"<style>{area}{lives} .{left} {{ display: none; }} "
+        f"{area}:not({lives}) {place}:has(+ {place} .{left}) {{ display: none; }}</style>"
+        f'<div class="sketchlab-left {left}">{content}</div>'
     )
 
 
@@ -105,7 +107,7 @@ class Still:
 
     def display(self) -> None:
         """Put the picture below what was displayed last."""
-        self._handles.append(display(left_behind(".sketchlab-live", self._made(*self._describe())), display_id=True))
+        self._handles.append(display(left_behind("explorer", ".sketchlab-live", self._made(*self._describe())), display_id=True))
 
     def renew(self) -> None:
         """Make it anew, as soon as nothing has happened for a moment."""
@@ -143,7 +145,7 @@ class Still:
         if made != self._shown:
             self._shown = made
             for handle in self._handles:
-                handle.update(left_behind(".sketchlab-live", made))
+                handle.update(left_behind("explorer", ".sketchlab-live", made))
 
     @staticmethod
     def _made(draw, alt, code):
