@@ -7,7 +7,6 @@ Each function below draws one figure and is named after its file.
 
 import functools
 import sys
-import time
 from pathlib import Path
 
 import jax
@@ -22,7 +21,7 @@ import numpy as np
 
 import sketchlab as sl
 from sketchlab.drawing import COLOURS, GREY, positive
-from sketchlab.plots import DASHES, MARKERS, style_of
+from sketchlab.plots import DASHES
 from sketchlab.trainer import solution_errors
 
 FOLDER = Path(__file__).parent / "figures"
@@ -168,33 +167,6 @@ def memory():
     sl.plot_memory([network.size for network in networks], taken, at_hand=sl.memory_at_hand())
 
 
-def times():
-    """Draw the time of each way to a spectrum against the width of the network: medians of three calls, compilation aside."""
-    networks, rank = [sl.MLP(2, width, 2) for width in (30, 60, 120, 240, 480, 1000)], 50
-    ways = {"full": {}} | {f"{route}, rank {rank}": {"rank": rank, "route": route} for route in sl.ROUTES}
-    _, ax = plt.subplots(figsize=(7, 5), layout="constrained")
-    for i, (label, options) in enumerate(ways.items()):
-        # The singular vectors of the largest network are as large as its J, and more than memory holds.
-        sizes = networks if options else networks[:-1]
-        seconds = [_seconds_of_a_call(network, options) for network in sizes]
-        parameters = [network.size for network in sizes]
-        growth = np.polyfit(np.log(parameters), np.log(seconds), 1)[0]
-        ax.loglog(parameters, seconds, label=f"{label}: like $P^{{{growth:.2f}}}$", marker=MARKERS[i], **style_of(i))
-        print(f"  {label} {growth:.2f}", *(f"{value:.2g}" for value in seconds), flush=True)
-        jax.clear_caches()
-    ax.set(xlabel="parameters P", ylabel="seconds", title="Time for a spectrum, N = 512")
-    ax.legend(fontsize=8)
-
-
-def _seconds_of_a_call(network, options):
-    found = []
-    for _ in range(4):
-        start = time.perf_counter()
-        sl.spectrum(HEAT, network, points=512, **options)
-        found.append(time.perf_counter() - start)
-    return float(np.median(found[1:]))
-
-
 def equations():
     """Solve every problem by its recipe, in a minute of steps at most, and draw what was found."""
     columns, problems = 4, {name: make() for name, make in sl.PROBLEMS.items()}
@@ -238,7 +210,6 @@ FIGURES = {
         eigenfunctions,
         decay_bound,
         memory,
-        times,
         equations,
     )
 }
