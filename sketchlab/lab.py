@@ -19,8 +19,10 @@ def open_lab(options: Sequence[str]) -> int:
     """Open a copy of the notebooks in JupyterLab, with options for it; return its exit status."""
     # In a container one often is root, and Jupyter asks to be told that this is meant.
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    # The notebook alone, without side bars and without news that cover it.
-    page = [f"--ServerApp.root_dir={working_copy()}", f"--LabApp.default_url=/doc/tree/{START}", "--LabApp.news_url=None"]
+    # The notebook alone, without side bars, and without a question about news that covers it: the folder has that setting.
+    settings = Path(__file__).parent / "jupyterlab"
+    place = [f"--ServerApp.root_dir={working_copy()}", f"--LabApp.default_url=/doc/tree/{START}"]
+    page = [*place, f"--LabApp.app_settings_dir={settings}"]
     return _become("jupyterlab", "lab", *root, *page, *options)
 
 

@@ -1,5 +1,8 @@
 """The folder in which people work on the notebooks, and how JupyterLab is opened there."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from sketchlab import InputError, lab
@@ -35,6 +38,10 @@ def test_jupyterlab_opens_the_copy_alone(here, monkeypatch):
     (command,) = commands
     assert f"--ServerApp.root_dir={here / lab.WORK}" in command and "--no-browser" in command
     assert f"--LabApp.default_url=/doc/tree/{lab.START}" in command
+    # JupyterLab's question about news is answered by the settings that it is given.
+    (settings,) = (option.split("=")[1] for option in command if option.startswith("--LabApp.app_settings_dir="))
+    answers = json.loads((Path(settings) / "overrides.json").read_text(encoding="utf-8"))
+    assert answers["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
 
 
 def test_a_missing_jupyterlab_is_said(here, monkeypatch):
