@@ -194,7 +194,7 @@ def test_a_number_box_keeps_what_is_typed_and_says_what_it_moves(notebook):
 
 
 def test_the_stop_button_pauses_and_a_restart_leaves_a_picture(notebook, lab, request):
-    page = notebook(IMPORT, "e = sl.explore.training(width=8, points=60, steps=5000)\ne")
+    page = notebook(IMPORT, "e = sl.explore.training(steps=5000)\ne")
     still = page.locator(".sketchlab-left")
     assert still.count() == 1 and not still.is_visible()
     press(page, "Run")
