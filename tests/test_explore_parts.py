@@ -245,7 +245,7 @@ def test_throttle_keeps_the_average(monkeypatch):
     assert throttle.ready()
 
 
-def test_the_stop_button_pauses_what_runs_beside_the_cells(monkeypatch):
+def test_the_stop_button_pauses_what_runs_beside_the_cells():
     async def session():
         work, shown = Background(pytest.fail), []
 

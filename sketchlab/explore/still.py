@@ -107,7 +107,7 @@ class Still:
 
     def display(self) -> None:
         """Put the picture below what was displayed last."""
-        self._handles.append(display(left_behind("explorer", ".sketchlab-live", self._made(*self._describe())), display_id=True))
+        self._handles.append(display(self._made(*self._describe()), display_id=True))
 
     def renew(self) -> None:
         """Make it anew, as soon as nothing has happened for a moment."""
@@ -142,12 +142,13 @@ class Still:
 
     def _put(self, made):
         # The same again would mark the notebook as changed.
-        if made != self._shown:
-            self._shown = made
+        if made.data != self._shown:
+            self._shown = made.data
             for handle in self._handles:
-                handle.update(left_behind("explorer", ".sketchlab-live", made))
+                handle.update(made)
 
     @staticmethod
     def _made(draw, alt, code):
         words = f"{html.escape(alt)} Run this cell to move it: <code>{html.escape(code)}</code>"
-        return f"<p>{words}</p>" if draw is None else _figure(_png(draw(), DPI), alt, words)
+        content = f"<p>{words}</p>" if draw is None else _figure(_png(draw(), DPI), alt, words)
+        return left_behind("explorer", ".sketchlab-live", content)

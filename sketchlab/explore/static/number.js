@@ -61,7 +61,7 @@ export default {
         const typed = () => {
             const text = box.value.trim().replace("−", "-");
             const given = text === "" ? NaN : Number(text);
-            let value = Number.isNaN(given) ? model.get("value") : limited(whole ? Math.round(given) : given);
+            const value = Number.isNaN(given) ? model.get("value") : limited(whole ? Math.round(given) : given);
             note.textContent = Number.isNaN(given)
                 ? `“${box.value}” is no number: ${spelled(value)} stays.`
                 : value === given
@@ -77,7 +77,7 @@ export default {
             follow();
         };
         box.addEventListener("change", typed);
-        box.addEventListener("focus", () => { note.textContent = `${limits}`; });
+        box.addEventListener("focus", () => { note.textContent = limits; });
         box.addEventListener("blur", () => { if (note.textContent === limits) note.textContent = ""; });
         // JupyterLab has meanings of its own for keys, and would have them first.
         const tenth = Math.max(1, Math.round(places / 10));
@@ -93,7 +93,10 @@ export default {
         keys(box, up);
         keys(slider, along);
         box.addEventListener("keydown", event => {
-            if (event.key === "Enter") typed();
+            if (event.key !== "Enter") return;
+            // Else the page reports the same change once more, and what was said of it is gone.
+            event.preventDefault();
+            typed();
         });
         el.dataset.lmSuppressShortcuts = "true";
         slider.addEventListener("input", () => {
