@@ -26,7 +26,7 @@ app: .venv/.installed
 # and compute little: XLA is told to compile in a quarter of the time, for steps of twice the time, and what one test has compiled the
 # others need not. Two workers take files in this order: the long ones first.
 test: export SKETCHLAB_FAST = 1
-test: export XLA_FLAGS := $(XLA_FLAGS) --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
+test: export XLA_FLAGS := $(XLA_FLAGS) --xla_backend_optimization_level=0
 test: export JAX_COMPILATION_CACHE_DIR = $(CURDIR)/.pytest_cache/compiled
 test: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
 test: .venv/.installed

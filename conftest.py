@@ -1,7 +1,9 @@
 """One run of tests and notebooks: notebooks once, on two workers or one, and the names that examples find imported."""
 
+import os
 import re
 
+import jaxlib.version
 import pytest
 
 #: Set-up is not a module with examples.
@@ -13,6 +15,10 @@ EXECUTED = pytest.StashKey[dict]()
 def pytest_configure(config):
     config.addinivalue_line("markers", "printed: looks at the notebooks that nbval has run in this session")
     config.stash[EXECUTED] = {}
+    # Half of the time of a quick compilation. jaxlib 0.11 has no such flag, and ends a process that sets it.
+    flags, emitters = os.environ.get("XLA_FLAGS", ""), "--xla_cpu_use_fusion_emitters=false"
+    if os.environ.get("SKETCHLAB_FAST") and jaxlib.version.__version_info__ < (0, 11) and emitters not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {emitters}"
 
 
 def pytest_collection_modifyitems(items):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jaxlib.version
 import psutil
 from threadpoolctl import ThreadpoolController
 
@@ -107,7 +108,14 @@ def compiler_options(block: int | None, *, quick: bool = False) -> dict[str, Any
     # Who has set these in the environment knows better.
     if not quick or "xla_backend_optimization_level" in os.environ.get("XLA_FLAGS", ""):
         return None
-    return {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
+    return quick_options(level=1)
+
+
+def quick_options(level: int) -> dict[str, Any]:
+    """Return the options of a quick compilation for the CPU, at an optimization level of XLA."""
+    # jaxlib 0.11 knows no fusion emitters any more, and refuses an option that it does not know.
+    emitters = {"xla_cpu_use_fusion_emitters": False} if jaxlib.version.__version_info__ < (0, 11) else {}
+    return {"xla_backend_optimization_level": level} | emitters
 
 
 def bytes_of(compiled: jax.stages.Compiled) -> int:

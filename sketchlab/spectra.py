@@ -14,7 +14,16 @@ import numpy as np
 
 from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.jacobians import Jacobian, from_matrix
-from sketchlab.memory import block_for, bytes_of, check_memory, compiler_options, largest_rank, memory_at_hand, one_blas_thread
+from sketchlab.memory import (
+    block_for,
+    bytes_of,
+    check_memory,
+    compiler_options,
+    largest_rank,
+    memory_at_hand,
+    one_blas_thread,
+    quick_options,
+)
 from sketchlab.networks import MLP
 from sketchlab.precision import in_full_precision
 from sketchlab.problems import Problem
@@ -283,7 +292,7 @@ def _compile(least_squares, points, task):
     options: dict[str, Any] = dict(compiler_options(least_squares.block) or {})
     if task.full and task.rank is not None:
         # A survey is for explorers, run once or twice at each setting: a quick compilation is worth more than a fast program.
-        options |= {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+        options |= quick_options(level=0)
     compiled = compute.lower(theta, points, jax.eval_shape(lambda: jax.random.key(0))).compile(options)
     # LAPACK's divide and conquer works in another 4 min(N, P)² numbers.
     workspace = 4 * min(least_squares.rows(points), theta.size) ** 2 * theta.dtype.itemsize if task.full else 0
