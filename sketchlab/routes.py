@@ -20,7 +20,7 @@ import jax.numpy as jnp
 
 from sketchlab.gramian import Spectrum
 from sketchlab.jacobians import Jacobian
-from sketchlab.orthogonal import divide, orthonormalize
+from sketchlab.orthogonal import divide, orthonormalize, qr
 from sketchlab.random_matrices import SKETCHES, Draw
 from sketchlab.sketch import (
     ERROR_PROBES,
@@ -117,7 +117,7 @@ def single_pass_route(jacobian: Jacobian, rank: int, columns: int, draw: Draw, p
     probes = jax.random.normal(probe_key, (parameters, ERROR_PROBES), jacobian.dtype)
     image = jacobian.matmat(jnp.concatenate([core_matrix, probes], axis=1))
     basis, _ = orthonormalize(jacobian.rmatmat(test_matrix), key=basis_key)
-    orthonormal, triangle = jnp.linalg.qr(core_matrix.T @ basis)
+    orthonormal, triangle = qr(core_matrix.T @ basis)
     coefficients = jax.scipy.linalg.solve_triangular(triangle, orthonormal.T @ image[:, :-ERROR_PROBES].T)
     missed = image[:, -ERROR_PROBES:] - coefficients.T @ (basis.T @ probes)
     return replace(triplets(coefficients.T, basis, rank), error=norm_bound(missed), route="single-pass")

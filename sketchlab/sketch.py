@@ -26,7 +26,7 @@ import numpy as np
 
 from sketchlab.gramian import Spectrum
 from sketchlab.jacobians import Jacobian
-from sketchlab.orthogonal import orthonormalize
+from sketchlab.orthogonal import orthonormalize, qr
 from sketchlab.precision import in_full_precision
 from sketchlab.validation import check_integer, check_jacobian, check_key, check_matrix
 
@@ -147,7 +147,7 @@ def range_finder(jacobian: Jacobian, test_matrix: jax.Array, *, power_iterations
 def orthonormal_image(jacobian: Jacobian, test_matrix: jax.Array) -> jax.Array:
     """Return an orthonormal basis (N, l) of range(JΩ), for one product and one QR factorization."""
     check_matrix("test_matrix", test_matrix, check_jacobian(jacobian).shape[1])
-    return jnp.linalg.qr(jacobian.matmat(test_matrix))[0]
+    return qr(jacobian.matmat(test_matrix))[0]
 
 
 class NestedSketch(NamedTuple):
@@ -217,6 +217,6 @@ def rayleigh_ritz(jacobian: Jacobian, basis: jax.Array, rank: int | None = None)
 def triplets(projected: jax.Array, basis: jax.Array, rank: int | None) -> Spectrum:
     """Return the leading singular triplets of BQᵀ from B (N, l) and an orthonormal Q (P, l)."""
     # QR first and the SVD of a (k, k) matrix after it: half the time of the SVD of a tall matrix.
-    tall, small = jnp.linalg.qr(projected)
+    tall, small = qr(projected)
     left, singular_values, rotation = jnp.linalg.svd(small)
     return Spectrum(singular_values[:rank], tall @ left[:, :rank], basis @ rotation[:rank].T)

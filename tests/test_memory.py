@@ -65,6 +65,13 @@ def test_an_accelerator_that_is_the_default_is_asked_for_its_memory(monkeypatch)
     monkeypatch.setattr(memory, "default_device", lambda: device)
     assert memory.memory_at_hand() == 7
     assert memory.compiler_options(5) is memory.compiler_options(None, quick=True) is None
+    # A quarter of the memory.
+    assert memory.block_for(100, 50, 8, 4 * 100 * 50 * 8) is None
+    assert memory.block_for(100, 50, 8, 4 * 100 * 50 * 8 - 1) == 49
+
+
+def test_a_quick_compilation_uses_only_options_that_this_xla_knows():
+    jax.jit(lambda x: x).lower(1.0).compile(memory.quick_options(level=0))
 
 
 @pytest.mark.parametrize(("flags", "level"), [("", 1), ("--xla_backend_optimization_level=3", None)])

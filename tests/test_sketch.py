@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,7 +7,7 @@ import pytest
 from oracles import matrix_with
 
 import sketchlab as sl
-from sketchlab.orthogonal import orthonormalize
+from sketchlab.orthogonal import orthonormalize, qr
 from sketchlab.random_matrices import SKETCHES, gaussian
 from sketchlab.routes import check_rank
 
@@ -149,6 +151,36 @@ def test_householder_steps_in_where_columns_depend_on_each_other(tall):
     basis = np.asarray(orthonormalize(jnp.asarray(matrix), key=KEY)[0])
     np.testing.assert_allclose(basis.T @ basis, np.eye(20), atol=1e-13)
     np.testing.assert_allclose(basis @ (basis.T @ matrix), matrix, atol=1e-13)
+
+
+@pytest.fixture
+def on_a_gpu(monkeypatch):
+    monkeypatch.setattr("sketchlab.orthogonal.default_device", lambda: SimpleNamespace(platform="gpu"))
+
+
+@pytest.mark.parametrize("digits", [0, 8, 12, 20])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_on_a_gpu_cholesky_factorizations_do_as_well_as_householder(on_a_gpu, digits, dtype):
+    epsilon = float(jnp.finfo(dtype).eps)
+    # What the recycled sketch of a decaying J returns: nearly orthogonal columns of very different lengths, and random mixtures.
+    s = 10.0 ** np.linspace(0, -digits, 60)
+    matrix, left, _ = matrix_with(s, 300, 60)
+    start = np.concatenate([left[:, :45], np.random.default_rng(1).standard_normal((300, 15))], axis=1)
+    image = jnp.asarray(matrix.T @ start, dtype)
+    basis, triangle = jax.jit(qr)(image)
+    np.testing.assert_allclose(basis @ triangle, image, atol=100 * epsilon * float(jnp.linalg.norm(image)))
+    np.testing.assert_allclose(basis.T @ basis, np.eye(60), atol=100 * epsilon)
+    # It did go that way: Householder's R has numbers of both signs on its diagonal.
+    assert np.all(np.diagonal(triangle) > 0)
+    assert np.any(np.diagonal(np.linalg.qr(image)[1]) < 0)
+
+
+def test_on_a_gpu_householder_steps_in_where_a_column_is_zero(on_a_gpu):
+    matrix = np.array(matrix_with(np.linspace(2, 1, 20), 200, 20)[0])
+    matrix[:, 7] = 0
+    basis, triangle = qr(jnp.asarray(matrix))
+    np.testing.assert_allclose(basis.T @ basis, np.eye(20), atol=1e-13)
+    np.testing.assert_allclose(basis @ triangle, matrix, atol=1e-13)
 
 
 def test_a_nested_sketch_contains_all_smaller_ones():
