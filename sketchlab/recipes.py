@@ -48,6 +48,11 @@ class Recipe:
     why: str = ""
 
 
+#: For a smooth function of one variable, or of two: eight digits in a fifth of the time, or half, of 32 units with 1,000 points.
+SMOOTH_1D = Recipe(width=16, points=300, rank=100, why="Smooth: an MLP of two layers of 16 units, 300 points.")
+SMOOTH_2D = Recipe(width=24, points=600, why="Smooth: an MLP of two layers of 24 units, 600 points.")
+
+
 def samplers_of(problem) -> dict[str, Sampler]:
     """Return all samplers that a file can name: those of the catalogue, and that of the problem's recipe."""
     own = problem.recipe.options.get("sampler")

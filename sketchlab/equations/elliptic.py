@@ -7,18 +7,18 @@ from sketchlab.calculus import laplacian, partial
 from sketchlab.domains import Box
 from sketchlab.equations.conditions import dirichlet
 from sketchlab.problems import Condition, Problem, boundary, interior
-from sketchlab.recipes import SOBOL, Recipe
+from sketchlab.recipes import SMOOTH_1D, SMOOTH_2D, SOBOL, Recipe
 from sketchlab.shapes import Ball, Polygon
 from sketchlab.usual import spread_units
 from sketchlab.validation import check_real
 from sketchlab.wrappers import corner
 
 
-def _poisson(name, domain, equation, exact, source, recipe=None, axes=()):
+def _poisson(name, domain, equation, exact, source, recipe, axes=()):
     """Return −Δu = source on a domain, with the values of `exact` on the boundary."""
     inside = interior(lambda u, x: -laplacian(u)(x) - source(x))
     conditions = [inside, boundary(dirichlet(exact), weight=10.0)]
-    return Problem(name, domain, conditions, solution=exact, equation=equation, axes=axes, recipe=recipe or Recipe())
+    return Problem(name, domain, conditions, solution=exact, equation=equation, axes=axes, recipe=recipe)
 
 
 def _cube(dim):
@@ -31,7 +31,8 @@ def poisson_1d() -> Problem:
     def exact(x):
         return jnp.sin(jnp.pi * x[0])
 
-    return _poisson("poisson_1d", _cube(1), "−u″ = π² sin πx on (0, 1),  u = sin πx", exact, lambda x: jnp.pi**2 * exact(x))
+    equation = "−u″ = π² sin πx on (0, 1),  u = sin πx"
+    return _poisson("poisson_1d", _cube(1), equation, exact, lambda x: jnp.pi**2 * exact(x), SMOOTH_1D)
 
 
 def poisson_2d() -> Problem:
@@ -41,7 +42,7 @@ def poisson_2d() -> Problem:
         return jnp.prod(jnp.sin(jnp.pi * x))
 
     equation = "−Δu = f on (0, 1)²,  u = sin πx sin πy"
-    return _poisson("poisson_2d", _cube(2), equation, exact, lambda x: 2 * jnp.pi**2 * exact(x))
+    return _poisson("poisson_2d", _cube(2), equation, exact, lambda x: 2 * jnp.pi**2 * exact(x), SMOOTH_2D)
 
 
 def poisson_5d() -> Problem:
@@ -97,7 +98,7 @@ def nonlinear_bvp() -> Problem:
 
     equation = "−u″ + u³ = f on (−1, 1),  u = cos πx"
     conditions = [interior(inside), boundary(dirichlet(exact), weight=10.0)]
-    return Problem("nonlinear_bvp", Box([-1.0], [1.0]), conditions, solution=exact, equation=equation)
+    return Problem("nonlinear_bvp", Box([-1.0], [1.0]), conditions, exact, equation=equation, recipe=SMOOTH_1D)
 
 
 def _wave(number):

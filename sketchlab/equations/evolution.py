@@ -7,7 +7,7 @@ from sketchlab.calculus import laplacian, partial
 from sketchlab.domains import Box
 from sketchlab.equations.conditions import at_rest, dirichlet, faces, zero
 from sketchlab.problems import Problem, face, interior
-from sketchlab.recipes import SOBOL, Recipe
+from sketchlab.recipes import SMOOTH_2D, SOBOL, Recipe
 from sketchlab.usual import spread_units
 from sketchlab.validation import check_real
 
@@ -24,7 +24,7 @@ def heat_1d() -> Problem:
         *faces([0], zero, weight=10.0),
         face(axis=1, side="lower", residual=dirichlet(exact), weight=10.0),
     ]
-    return Problem("heat_1d", Box([0.0, 0.0], [1.0, 1.0]), conditions, solution=exact, equation=equation, axes=("x", "t"))
+    return Problem("heat_1d", Box([0.0, 0.0], [1.0, 1.0]), conditions, exact, 1, equation, ("x", "t"), SMOOTH_2D)
 
 
 def heat_4d() -> Problem:
