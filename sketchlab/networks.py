@@ -237,12 +237,11 @@ class MLP:
 
         Where `scales` are given, weights of the first layer are uniform with these standard deviations.
         """
-        keys = jax.random.split(check_key(key), len(self.layers))
         # JAX compiles its generator for every length, half a second each. So lengths are rounded up to a power of four, which
         # most networks share; the first numbers are the same however many are drawn.
         longest = max((self.dim + 1) * self.width, *(rows * columns for rows, columns in self.layers))
         draws = max(SHORTEST_DRAW, 4 ** math.ceil(math.log(longest, 4)))
-        return _scale_and_join(self, [jax.random.normal(layer_key, (draws,), dtype) for layer_key in keys])
+        return _scale_and_join(self, _normal(check_key(key), len(self.layers), draws, dtype))
 
     def unflatten(self, theta: jax.Array) -> list[tuple[jax.Array, jax.Array]]:
         """Cut `theta` (P,) into a (weights, biases) pair for each layer, of shapes (outputs, inputs) and (outputs,)."""
@@ -269,6 +268,12 @@ class MLP:
 
 #: What makes a network of each name; enter your own to have it saved by its settings. Other modules add theirs.
 NETWORKS = Catalogue("network", {"mlp": MLP})
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3))
+def _normal(key, layers, draws, dtype):
+    """Draw normal numbers for each layer, (layers, draws)."""
+    return jax.vmap(lambda key: jax.random.normal(key, (draws,), dtype))(jax.random.split(key, layers))
 
 
 @functools.partial(jax.jit, static_argnums=0)

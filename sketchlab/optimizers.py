@@ -15,7 +15,6 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from sketchlab.decompositions import DECOMPOSITIONS, Decomposition, dual, exact, growing, sketched
 from sketchlab.random_matrices import Draw
@@ -87,14 +86,16 @@ def gradient_descent(*, halvings: int = 30) -> Optimizer:
 def _descend(least_squares, theta, state, points, *, key, halvings):
     loss, gradient = jax.value_and_grad(least_squares.loss)(theta, points)
     move = grid_search(lambda d: least_squares.loss(theta + d, points), loss, -gradient, halvings=halvings)
-    return theta + move.step, state, _first_order_info(move.loss, move.step, move.accepted, _all_finite(loss, gradient))
+    return theta + move.step, state, first_order_info(move.loss, move.step, move.accepted, all_finite(loss, gradient))
 
 
 @checked_call()
 def adam(*, learning_rate: float = 1e-3) -> Optimizer:
     """Adam (Kingma, Ba 2015), by optax: one gradient a step."""
-    rate = check_real("learning_rate", learning_rate, 0, float("inf"), open_low=True, open_high=True)
-    return _from_optax("adam", Bound(optax.adam, learning_rate=rate), {"learning_rate": rate})
+    # Loading optax takes half as long as the rest of the package: only those who use it wait.
+    from sketchlab.baselines import make_adam
+
+    return make_adam(check_real("learning_rate", learning_rate, 0, float("inf"), open_low=True, open_high=True))
 
 
 @checked_call()
@@ -104,62 +105,18 @@ def lbfgs(*, memory: int = 10) -> Optimizer:
     The line search leaves loss and gradient of its last point in the state, from which the next step starts: 1.3 evaluations a
     step on average.
     """
-    memory = check_integer("memory", memory, 1, 1000)
-    return _from_optax("lbfgs", Bound(optax.lbfgs, memory_size=memory), {"memory": memory})
+    from sketchlab.baselines import make_lbfgs
+
+    return make_lbfgs(check_integer("memory", memory, 1, 1000))
 
 
-def _from_optax(name, make, settings):
-    """Return an optimizer that takes the steps of the optax transformation make()."""
-    return Optimizer(name, Bound(_first_optax_state, make=make), Bound(_take_optax_step, make=make), settings)
-
-
-class OptaxState(NamedTuple):
-    """State of a baseline: `inner`, of its optax transformation; `seen` (conditions,) tells the points it saw from others."""
-
-    inner: Any
-    seen: jax.Array
-
-
-def _tell(points):
-    return jnp.stack([jnp.sum(x) for x in points])
-
-
-def _first_optax_state(least_squares, theta, points, *, key, make):
-    # Naming the dtype makes every number of the state strongly typed, as a step returns it: else a second compilation follows.
-    inner = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.asarray(leaf).dtype), make().init(theta))
-    return OptaxState(inner, _tell(points))
-
-
-def _take_optax_step(least_squares, theta, state, points, *, key, make):
-    """Take a step of an optax transformation, unless it is non-finite: that must leave nothing in the state either."""
-
-    def loss_at(parameters):
-        return least_squares.loss(parameters, points)
-
-    inner, kept = state.inner, optax.tree.get(state.inner, "value")
-    if kept is None:
-        loss, gradient = jax.value_and_grad(loss_at)(theta)
-    else:
-        # Loss and gradient that a line search left behind are of the points that it saw: an infinite one is evaluated anew.
-        inner = optax.tree.set(inner, value=jnp.where(jnp.all(_tell(points) == state.seen), kept, jnp.inf))
-        loss, gradient = optax.value_and_grad_from_state(loss_at)(theta, state=inner)
-    transformation: Any = optax.with_extra_args_support(make())
-    # optax mixes types of numbers in its counters: where promotion is strict, its own part must not be.
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        update, inner = transformation.update(gradient, inner, theta, value=loss, grad=gradient, value_fn=loss_at)
-    finite = _all_finite(loss, gradient)
-    accepted = finite & jnp.all(jnp.isfinite(update))
-    update, new = jnp.where(accepted, update, 0), OptaxState(inner, _tell(points))
-    new = jax.tree.map(lambda after, before: jnp.where(accepted, after, before), new, state)
-    # A line search knows the loss after its step.
-    return theta + update, new, _first_order_info(optax.tree.get(inner, "value", loss), update, accepted, finite)
-
-
-def _all_finite(loss, gradient):
+def all_finite(loss, gradient):
+    """Return whether a loss and its gradient are finite."""
     return jnp.isfinite(loss) & jnp.all(jnp.isfinite(gradient))
 
 
-def _first_order_info(loss, update, accepted, finite):
+def first_order_info(loss, update, accepted, finite) -> StepInfo:
+    """Return what a step that saw no eigenvalues reports."""
     zero = jnp.zeros_like(loss)
     return StepInfo(loss, zero, jnp.linalg.norm(update), accepted, finite, jnp.zeros(0, loss.dtype), zero)
 
