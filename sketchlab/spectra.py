@@ -292,7 +292,7 @@ def _compile(least_squares, points, task):
     options: dict[str, Any] = dict(compiler_options(least_squares.block) or {})
     if task.full and task.rank is not None:
         # A survey is for explorers, run once or twice at each setting: a quick compilation is worth more than a fast program.
-        options |= quick_options()
+        options |= quick_options(level=0)
     compiled = compute.lower(theta, points, jax.eval_shape(lambda: jax.random.key(0))).compile(options)
     # LAPACK's divide and conquer works in another 4 min(N, P)² numbers.
     workspace = 4 * min(least_squares.rows(points), theta.size) ** 2 * theta.dtype.itemsize if task.full else 0
