@@ -336,10 +336,13 @@ def _report_records(measured, machine):
 
 
 def _report_certificates(measured, machine):
+    runs = [run for result in measured for run in result["runs"]]
+    elsewhere = [run["machine"] for run in runs if "machine" in run]
+    note = f" {len(elsewhere)} of the {len(runs)} runs were made on: {'; '.join(dict.fromkeys(elsewhere))}." if elsewhere else ""
     return _section(
         "What `verify` says, and the truth",
         "The estimate of the error by two independent runs, beside the true one, which it does not know; close is within a "
-        "factor of ten. A wrong answer is one with an error above 0.1.",
+        f"factor of ten. A wrong answer is one with an error above 0.1.{note}",
         machine,
         ["problem", "true error, median", "estimate close", "estimate / truth", "trusted", "wrong and trusted"],
         records.certificate_lines(measured),
