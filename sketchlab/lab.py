@@ -27,11 +27,12 @@ def open_lab(options: Sequence[str]) -> int:
 
 
 def serve_app(options: Sequence[str]) -> int:
-    """Serve the start notebook as a page by Voila, with options for it; return its exit status."""
+    """Serve explorers as a page without code by Voila, with options for it; return its exit status."""
     # A kernel whose page has gone is ended after a while, for Voila's own way to end it is refused by current servers.
     cull = ["--MappingKernelManager.cull_interval=30", "--MappingKernelManager.cull_idle_timeout=120"]
-    page = [str(notebooks() / START), "--show_tracebacks=True", "--progressive_rendering=True"]
-    return _become("voila", "app", *page, *cull, *options)
+    page = Path(__file__).parent / "explore" / "static" / "page.ipynb"
+    shown = [str(page), "--show_tracebacks=True", "--progressive_rendering=True"]
+    return _become("voila", "app", *shown, *cull, *options)
 
 
 def notebooks() -> Path:

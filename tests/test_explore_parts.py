@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import types
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -18,7 +19,7 @@ import pytest
 
 from sketchlab import MLP, PROBLEMS, Hard, InputError, Periodic
 from sketchlab.compiled import remove_broken
-from sketchlab.explore import live, page, still
+from sketchlab.explore import live, page, saving, still
 from sketchlab.explore.background import Background, Throttle
 from sketchlab.explore.choices import NetworkChoice, ProblemChoice
 from sketchlab.explore.controls import Choice, Number, Words
@@ -275,7 +276,7 @@ def test_the_stop_button_pauses_what_runs_beside_the_cells():
 def test_signs_of_life(monkeypatch):
     now = 1000.0
     monkeypatch.setattr(page.time, "monotonic", lambda: now)
-    seen = page.Page()
+    seen = page.Page(print)
     now += 1e6
     assert seen.watched
     for kind, patience in page.PATIENCE.items():
@@ -293,7 +294,7 @@ def test_signs_of_life(monkeypatch):
 
 
 def test_the_page_has_caught_up_when_it_has_drawn_the_last_frame():
-    seen = page.Page()
+    seen = page.Page(print)
     seen.frame += 1
     # Nobody has ever looked.
     assert seen.caught_up
@@ -502,3 +503,15 @@ def test_embedded_in_a_wider_network_it_is_the_same_function():
     embedded = tuple((embed(network, given, wider),) for given in (theta, v))
     found = jax.jvp(lambda theta: wider.apply(theta, x), *embedded)
     np.testing.assert_allclose(np.array(found), np.array(expected), rtol=1e-13)
+
+
+def test_a_served_page_gives_files_to_its_visitor(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown, sent = page.Page(print), []
+    monkeypatch.setattr(shown, "send", lambda message, buffers: sent.append((message, buffers)))
+    saving.keep(Path("here.txt"), lambda to: to.write_text("words"), shown)
+    assert Path("here.txt").read_text() == "words" and not sent
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
+    saving.keep(Path("there.txt"), lambda to: to.write_text("more"), shown)
+    assert sent == [({"name": "there.txt"}, [b"more"])] and not Path("there.txt").exists()
+    shown.close()

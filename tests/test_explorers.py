@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import html
+import json
 import subprocess
 import sys
 import threading
@@ -794,6 +795,27 @@ def test_a_text_from_settings_waits_to_be_run(tmp_path):
     explorer.run()
     assert trace.exists() and explorer.error is None and len(explorer.trainer.records) == 2
     explorer.close()
+
+
+def test_a_link_moves_controls_that_it_names_and_runs_no_text(made, tmp_path):
+    explorer = made("decay")
+    assert json.loads(explorer._page.settings) == explorer.settings
+    explorer._page._hear(None, {"settings": {"explorer": "decay", "scale": 2.0}}, None)
+    assert explorer.error is None and explorer.settings["scale"] == 2.0
+    explorer._page._hear(None, {"settings": {"scale": "large"}}, None)
+    assert isinstance(explorer.error, sl.InputError) and explorer.settings["scale"] == 2.0
+    explorer._page._hear(None, {"settings": {"colour": 1}}, None)
+    assert "there is no control 'colour'" in explorer.status.value
+
+    trace = tmp_path / "trace"
+    source = TEMPLATE + f"import pathlib\npathlib.Path({str(trace)!r}).touch()\n"
+    explorer = made("equation")
+    explorer._page._hear(None, {"settings": {"source": source}}, None)
+    explorer.set(width=5)
+    assert not trace.exists() and explorer.controls["source"].value == source
+    assert "this text came with the settings" in explorer.status.value
+    explorer.run_sync(1)
+    assert trace.exists()
 
 
 def test_another_equation_starts_over(made):

@@ -66,6 +66,10 @@ class EquationExplorer(TrainingExplorer):
         """Bring an explorer back from its `settings`, and leave the text unread."""
         return cls(**settings | {"unread": True})
 
+    def _arrive(self, settings):
+        self._unread = settings.get("source", TEMPLATE) not in (TEMPLATE, self._value("source"))
+        super()._arrive(settings)
+
     def _in_hand(self):
         self._unread = False
         return super()._in_hand()

@@ -9,7 +9,6 @@ import functools
 import html
 import json
 import re
-import time
 from collections import defaultdict
 from collections.abc import Set
 from pathlib import Path
@@ -26,8 +25,8 @@ from sketchlab.explore.background import Background, Throttle
 from sketchlab.explore.controls import Words
 from sketchlab.explore.live import LiveFigure, copy, numbers, twin
 from sketchlab.explore.page import Page
+from sketchlab.explore.saving import file_called, keep
 from sketchlab.explore.still import Still
-from sketchlab.files import replacing
 from sketchlab.validation import InputError
 
 #: Explorers by the notebook cell that made them.
@@ -68,7 +67,7 @@ class Explorer:
         self.error = None
         self.state = "idle"
         self._by_code = True
-        self._page, self._frames = Page(), Throttle()
+        self._page, self._frames = Page(lambda settings: self._guard(lambda: self._arrive(settings))), Throttle()
         self._background = Background(self._fail, lambda: self._page.watched)
         self._still = Still(self._picture, self._fail)
         self.status, self.saved = widgets.HTML(), widgets.HTML()
@@ -143,18 +142,19 @@ class Explorer:
         if not self.figures:
             raise InputError("there is nothing to draw yet: press Run first.")
         drawn = twin(self.figures)
-        files = [self._file(path, ending) for ending in ("png", "pdf")]
+        files = [file_called(path, ending, self.name) for ending in ("png", "pdf")]
         for file in files:
-            with replacing(file) as partial:
-                drawn.savefig(partial, dpi=150)
+            keep(file, functools.partial(drawn.savefig, dpi=150, format=file.suffix[1:]), self._page)
         self._tell_saved(f"{files[0]} and {files[1].name}")
         return files
 
     def save_run(self, path=None) -> Path:
         """Save the numbers on screen, with the settings, as an ``.npz`` file; return it, called as in `save_figure`."""
-        file = self._file(path, "npz")
-        with replacing(file) as partial, open(partial, "wb") as stream:
-            np.savez(stream, settings=json.dumps(self.settings), **self._numbers())
+        return self._keep_run(path, lambda to: _save_arrays(to, settings=json.dumps(self.settings), **self._numbers()))
+
+    def _keep_run(self, path, write):
+        file = file_called(path, "npz", self.name)
+        keep(file, write, self._page)
         self._tell_saved(file)
         return file
 
@@ -296,8 +296,16 @@ class Explorer:
         self._guard(lambda: self._changed(names))
         self._show_settings()
 
+    def _arrive(self, settings):
+        """Move controls to what the address of the page says: values, which are checked, and never code that is run."""
+        checked = self._checked({name: value for name, value in settings.items() if name != "explorer"})
+        with self._moving():
+            for name, value in checked.items():
+                self.controls[name].value = value
+        self._react(set(checked))
+
     def _show_settings(self):
-        self._page.text = self.code
+        self._page.text, self._page.settings = self.code, json.dumps(self.settings)
         self._line.value = f"<code class='sketchlab-line'>{html.escape(self.code)}</code>"
 
     def _checked(self, choices):
@@ -310,12 +318,6 @@ class Explorer:
     def _network(self, problem):
         """Return the network that the controls describe."""
         return self.controls["network"].network(problem, self._value("width"), self._value("depth"))
-
-    def _file(self, path, ending):
-        """Give a name, or a new one, the ending of a file."""
-        new = f"{self.name}-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() // 10**6 % 1000:03d}"
-        name = new if path is None else re.sub(r"\.(png|pdf|npz)$", "", str(path))
-        return Path(f"{name}.{ending}").expanduser()
 
     def _button(self, name, explanation):
         words, style = name.replace("_", " ").capitalize(), "primary" if name == "run" else ""
@@ -340,6 +342,12 @@ class Explorer:
         if any(isinstance(control, Words) and control.lines > 1 for control in self.controls.values()):
             _classed(whole, "writing")
         return whole
+
+
+def _save_arrays(path, **arrays):
+    # A stream, for NumPy adds an ending to names.
+    with open(path, "wb") as stream:
+        np.savez(stream, **arrays)
 
 
 def _classed(widget, name):

@@ -1,5 +1,6 @@
 """The browser's side of an explorer: how it looks, what it copies, that somebody is looking, and what has been drawn."""
 
+import os
 import time
 from pathlib import Path
 
@@ -14,26 +15,40 @@ PULSE = 5
 PATIENCE = {"here": 3 * PULSE, "hidden": 90, "gone": 2 * PULSE}
 
 
+def served() -> bool:
+    """Return whether this is the kernel of a page that Voila serves to visitors."""
+    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
+
+
 class Page(anywidget.AnyWidget):
-    """A button that copies a line of text, in a page that sends signs of life.
+    """Buttons that copy a line of text and a link, in a page that sends signs of life.
+
+    Parameters
+    ----------
+    arrive : callable, (settings) -> None
+        Called with the settings in the page's address, once. They may be anybody's.
 
     Attributes
     ----------
     text : str
-        What the button copies.
+        What the first button copies.
+    settings : str
+        JSON that the link carries behind its #, with the name of the explorer.
     frame : int
         Pictures sent so far. The page gets them in order, and tells the number when it has drawn one.
     """
 
     text = traitlets.Unicode().tag(sync=True)
+    settings = traitlets.Unicode("{}").tag(sync=True)
     pulse = traitlets.Int(PULSE).tag(sync=True)
     frame = traitlets.Int(0).tag(sync=True)
 
     _esm = STATIC / "page.js"
     _css = STATIC / "explorer.css"
 
-    def __init__(self):
+    def __init__(self, arrive):
         super().__init__()
+        self._arrive = arrive
         # Without a browser nothing ever arrives, and nothing ends.
         self._deadline = float("inf")
         self._late_since = None
@@ -41,6 +56,9 @@ class Page(anywidget.AnyWidget):
         self.on_msg(self._hear)
 
     def _hear(self, _, message, __):
+        if "settings" in message:
+            self._arrive(message["settings"])
+            return
         self._deadline = time.monotonic() + PATIENCE[message["kind"]]
         self._late_since = None
         # A page that is loaded again begins with the latest.

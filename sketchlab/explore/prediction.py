@@ -82,7 +82,7 @@ class Prediction:
         return f"<b>Seen:</b> {seen} <b>— {verdict}</b>"
 
     def _show(self):
-        waits = "" if self.value is None else "Noted. The answer appears here when the cells below have run."
+        waits = "" if self.value is None else "Noted. The answer appears here once the experiment is done."
         self._answer.value = self._verdict() or waits
         for handle in self._handles:
             handle.update(self._left())

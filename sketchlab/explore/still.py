@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from IPython.display import HTML, display
 
+from sketchlab.explore.page import served
 from sketchlab.validation import InputError, check_instance
 
 
@@ -149,6 +150,7 @@ class Still:
 
     @staticmethod
     def _made(draw, alt, code):
-        words = f"{html.escape(alt)} Run this cell to move it: <code>{html.escape(code)}</code>"
+        way = "Load this page again to move it." if served() else f"Run this cell to move it: <code>{html.escape(code)}</code>"
+        words = f"{html.escape(alt)} {way}"
         content = f"<p>{words}</p>" if draw is None else _figure(_png(draw(), DPI), alt, words)
         return left_behind("explorer", ".sketchlab-live", content)

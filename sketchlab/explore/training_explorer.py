@@ -145,10 +145,8 @@ class TrainingExplorer(Explorer):
         """Save the run as `sketchlab.save` does, for `load` and `resume`; see `Explorer.save_run`."""
         if self.trainer is None:
             return super().save_run(path)
-        file = self._file(path, "npz")
-        save(self.trainer.run(self.trainer.ended or "interrupted", steps=self._session.until), file)
-        self._tell_saved(file)
-        return file
+        run = self.trainer.run(self.trainer.ended or "interrupted", steps=self._session.until)
+        return self._keep_run(path, lambda to: save(run, to))
 
     def _forget(self):
         self._session = None

@@ -1,8 +1,9 @@
-"""The start notebook as a page, by Voila."""
+"""The page without code, by Voila."""
 
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from benchmarks.browser import await_answer, free_port, stop, traces
@@ -18,7 +19,8 @@ def app(tmp_path, monkeypatch):
     port, log = free_port(), tmp_path / "log"
     options = [f"--port={port}", "--no-browser", "--Voila.ip=127.0.0.1"]
     with open(log, "wb") as sink:
-        server = subprocess.Popen([sys.executable, "-m", "sketchlab", "app", "--", *options], stdout=sink, stderr=sink)
+        command = [sys.executable, "-m", "sketchlab", "app", "--", *options]
+        server = subprocess.Popen(command, stdout=sink, stderr=sink, cwd=tmp_path)
     try:
         # A file of Voila's own: the page itself would start a kernel.
         await_answer(f"http://127.0.0.1:{port}/voila/static/voila.js", server, log)
@@ -27,7 +29,7 @@ def app(tmp_path, monkeypatch):
         stop(server)
 
 
-def test_the_start_notebook_is_a_page_that_answers(app, page):
+def test_the_page_answers_and_gives_files_to_its_visitor(app, page, tmp_path):
     page.goto(app)
     page.wait_for_selector(".js-plotly-plot", timeout=90_000)
     run = page.get_by_role("button", name="Run").first
@@ -43,3 +45,17 @@ def test_the_start_notebook_is_a_page_that_answers(app, page):
             break
         page.wait_for_timeout(100)
     assert max(drawn()) > 5
+    for words in ("cell", "NameError", "Traceback"):
+        assert page.get_by_text(words).count() == 0, words
+
+    # A prediction answers at once: its experiment is done when the next panel is there.
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length >= 10", timeout=120_000)
+    page.get_by_role("button", name="about 20", exact=True).click()
+    page.get_by_text("directions are more important").wait_for(timeout=5000)
+
+    page.get_by_role("button", name="More", exact=True).first.click()
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Save run").first.click()
+    assert np.load(waiting.value.path())["theta"].ndim == 1
+    # The server runs in a folder of its own, and nothing is left there.
+    assert not list(tmp_path.glob("**/training-*"))

@@ -248,6 +248,11 @@ def test_an_explorer_is_on_one_screen_of_a_laptop(notebook, name):
         .filter(one => one.checkVisibility() && !one.disabled).length""")
     assert stops <= 18 if name == "race" else stops <= 15, stops
     assert all(label for label in output(page).locator(".js-plotly-plot").evaluate_all("all => all.map(g => g.ariaLabel)"))
+    more = output(page).get_by_role("button", name="More", exact=True)
+    for pressed in ("false", "true", "false"):
+        until(page, lambda pressed=pressed: more.get_attribute("aria-pressed") == pressed, 3000)
+        more.click()
+    more.click()
     # On a narrow page everything stacks.
     page.set_viewport_size({"width": 480, "height": 900})
     page.evaluate("window.jupyterapp.shell.collapseLeft()")
@@ -325,6 +330,24 @@ def test_settings_are_copied(notebook):
     press(page, "Copy settings")
     until(page, lambda: output(page).get_by_role("button", name="Copied").count() == 1)
     assert repr(page.evaluate("navigator.clipboard.readText()")) == kernel_state(page, "e.code")
+
+
+def test_a_link_opens_the_explorer_as_it_was(notebook, lab, request):
+    page = notebook(IMPORT, "e = sl.explore.decay(scale=2.0)\ne")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    until(page, lambda: (drawn(page, "measured") or 0) > 40)
+    press(page, "More")
+    press(page, "Copy link")
+    until(page, lambda: output(page).get_by_role("button", name="Copied").count() == 1)
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(lab) and "#sketchlab=" in link and "token" not in link
+    assert kernel_state(page, "e.set(scale=1.0); e.settings['scale']") == "1.0"
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    page.goto("about:blank")
+    page.goto(link)
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    until(page, lambda: page.locator(".sketchlab-explorer").count() == 1)
+    until(page, lambda: kernel_state(page, "e.settings['scale']") == "2.0")
 
 
 def test_a_race_fills_its_table(notebook):
