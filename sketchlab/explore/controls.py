@@ -216,8 +216,7 @@ class Words(_OneWidget):
         if lines == 1:
             self.widget = widgets.Combobox(options=list(suggestions), placeholder="empty: none", **options)
             return
-        # Its name would take the room that the lines need; the tooltip has it.
-        options |= {"description": "", "layout": {"width": "100%"}}
+        options |= {"layout": {"width": "100%"}}
         self.widget = widgets.Textarea(rows=lines, **options)
 
     def check(self, value) -> str:
