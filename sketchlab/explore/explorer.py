@@ -24,7 +24,7 @@ from sketchlab.compiled import keep_compiled_functions
 from sketchlab.explore.background import Background, Throttle
 from sketchlab.explore.controls import Words
 from sketchlab.explore.live import LiveFigure, copy, numbers, twin
-from sketchlab.explore.page import Page
+from sketchlab.explore.page import Page, served
 from sketchlab.explore.saving import file_called, keep
 from sketchlab.explore.still import Still
 from sketchlab.validation import InputError
@@ -338,7 +338,8 @@ class Explorer:
         more.observe(lambda change: setattr(folded.layout, "display", "flex" if change["new"] else "none"), names="value")
         side = _classed(widgets.VBox([*near, buttons, self.status, more, folded]), "side")
         body = _classed(widgets.HBox([side, self._panels]), "body")
-        whole = _classed(widgets.VBox([head, body, self._line]), "explorer")
+        # A page for visitors has no code.
+        whole = _classed(widgets.VBox([head, body] if served() else [head, body, self._line]), "explorer")
         if any(isinstance(control, Words) and control.lines > 1 for control in self.controls.values()):
             _classed(whole, "writing")
         return whole
