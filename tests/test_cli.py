@@ -98,7 +98,7 @@ def test_spectrum_takes_a_sketch_and_a_route_and_compares_with_the_full_one(caps
         (["train", "heat_1d", "--resampling", "rad"], "say how often too, --resample STEPS"),
         (["train", "heat_1d", "--boundary-weight", "balanced"], "neither a number above 0 nor 'balance'"),
         (["train", "heat_1d", "--boundary-weight", "-1"], "boundary_weight = -1 is"),
-        (["train", "heat_1d", "--block", "2000"], "block = 2000 is not a whole number between 1 and 1000"),
+        (["train", "heat_1d", "--block", "2000"], "block = 2000 is not a whole number between 1 and 600"),
         (["train"], "no problem is named: give one of poisson_1d"),
         (["train", "--speed", "2"], "speed = 2 belongs to transport_1d"),
         (["train", "heat_1d", "--network", "fourrier"], "Did you mean 'fourier'"),

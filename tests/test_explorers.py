@@ -130,7 +130,8 @@ class TestEveryExplorer:
         monkeypatch.chdir(tmp_path)
         with pytest.raises(sl.InputError, match="cannot write"):
             explorer.save_run(tmp_path / "missing" / "numbers")
-        monkeypatch.setattr(explorer, "_file", lambda path, ending: tmp_path / "missing" / f"x.{ending}")
+        missing = tmp_path / "missing"
+        monkeypatch.setattr("sketchlab.explore.explorer.file_called", lambda path, ending, name: missing / f"x.{ending}")
         explorer.buttons["save_run"].click()
         assert isinstance(explorer.error, sl.InputError) and "cannot write" in explorer.status.value
         assert list(tmp_path.iterdir()) == []
