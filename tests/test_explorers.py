@@ -806,7 +806,7 @@ def test_a_link_moves_controls_that_it_names_and_runs_no_text(made, tmp_path):
     explorer._page._hear(None, {"settings": {"scale": "large"}}, None)
     assert isinstance(explorer.error, sl.InputError) and explorer.settings["scale"] == 2.0
     explorer._page._hear(None, {"settings": {"colour": 1}}, None)
-    assert "there is no control 'colour'" in explorer.status.value
+    assert "there is no control 'colour'" in str(explorer.error) and "there is no control" in explorer.status.value
 
     trace = tmp_path / "trace"
     source = TEMPLATE + f"import pathlib\npathlib.Path({str(trace)!r}).touch()\n"
