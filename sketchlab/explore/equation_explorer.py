@@ -67,7 +67,8 @@ class EquationExplorer(TrainingExplorer):
         return cls(**settings | {"unread": True})
 
     def _arrive(self, settings):
-        self._unread = settings.get("source", TEMPLATE) not in (TEMPLATE, self._value("source"))
+        # A link that brings no text leaves one unread that nobody has read yet.
+        self._unread |= settings.get("source", TEMPLATE) not in (TEMPLATE, self._value("source"))
         super()._arrive(settings)
 
     def _in_hand(self):
