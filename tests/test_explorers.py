@@ -18,10 +18,10 @@ from oracles import cauchy_riemann, robin_on_a_disk
 import sketchlab as sl
 from sketchlab.explore import EXPLORERS, from_settings
 from sketchlab.explore.controls import Number
+from sketchlab.explore.costs import ROUTES, Cost
 from sketchlab.explore.decay_explorer import OPERATORS
 from sketchlab.explore.equation_explorer import TEMPLATE
 from sketchlab.explore.layers import steepen
-from sketchlab.explore.scaling_explorer import ROUTES
 from sketchlab.history import STOP_REASONS
 from sketchlab.trainer import compiled_step
 
@@ -405,7 +405,7 @@ def test_systems(made):
             explorer.run_sync(2)
         assert explorer.error is None
     # Two rows at every point.
-    assert explorer._rows == 80
+    assert explorer.work.rows == 80
 
 
 @pytest.mark.parametrize("reason", ["solved", "non-finite", "stalled"])
@@ -630,7 +630,7 @@ def test_two_explorers_run_side_by_side():
 def test_an_error_in_the_background_is_shown_and_kept():
     async def session():
         explorer = EXPLORERS["training"](**SMALL["training"])
-        explorer._advance = lambda session: 1 / 0
+        explorer.work.step = lambda values: 1 / 0
         explorer.run()
         while explorer.error is None:
             await asyncio.sleep(0.01)
@@ -646,24 +646,24 @@ def test_an_error_in_the_background_is_shown_and_kept():
 
 def test_a_race_is_fair_and_fills_its_table(made):
     explorer = made("race").run_sync()
-    assert [lane.text for lane in explorer.lanes] == ["sngd(rank=5)", "engd()", "adam(learning_rate=0.01)"]
-    assert all([len(records) for records in lane.runs] == [3, 3] for lane in explorer.lanes)
+    assert [lane.text for lane in explorer.work.lanes] == ["sngd(rank=5)", "engd()", "adam(learning_rate=0.01)"]
+    assert all([len(records) for records in lane.runs] == [3, 3] for lane in explorer.work.lanes)
     for seed in range(2):
         alone = sl.train(
             sl.PROBLEMS["heat_1d"](), sl.MLP(2, 4, 1), sl.natural_gradient(), steps=3, points=40, seed=seed, progress=False
         )
-        raced = [record.relative_error for record in explorer.lanes[1].runs[seed]]
+        raced = [record.relative_error for record in explorer.work.lanes[1].runs[seed]]
         assert np.allclose(raced, alone.history.relative_error, rtol=1e-6)
     assert explorer._table.value.count("<tr>") == 4 and "Finished" in explorer.status.value
     band, curve = explorer.race_figure.data[:2]
-    errors = [lane[-1].relative_error for lane in explorer.lanes[0].runs]
+    errors = [lane[-1].relative_error for lane in explorer.work.lanes[0].runs]
     assert curve.y[-1] == np.median(errors) and max(band.y[2:4]) == max(errors)
 
 
 def test_a_race_goes_turn_by_turn(made):
     explorer = made("race")
     explorer.run_sync(4)
-    assert sorted(len(lane.runs[0]) for lane in explorer.lanes) == [1, 1, 2]
+    assert sorted(len(lane.runs[0]) for lane in explorer.work.lanes) == [1, 1, 2]
     explorer.set(width=9)
     assert "width applies on Reset" in explorer.status.value
     explorer.set(points=50)
@@ -674,8 +674,8 @@ def test_a_race_goes_turn_by_turn(made):
 
 def test_a_race_by_seconds_gives_everyone_as_much(made):
     explorer = made("race", equal="seconds", budget=1, seeds=1).run_sync(60)
-    spent = [lane.runs[0][-1].seconds for lane in explorer.lanes]
-    longest = max(np.max(np.diff([record.seconds for record in lane.runs[0]], prepend=0)) for lane in explorer.lanes)
+    spent = [lane.runs[0][-1].seconds for lane in explorer.work.lanes]
+    longest = max(np.max(np.diff([record.seconds for record in lane.runs[0]], prepend=0)) for lane in explorer.work.lanes)
     assert max(spent) - min(spent) <= longest + 1e-9
 
 
@@ -703,7 +703,7 @@ def test_optimizers_that_cannot_race_are_refused_in_words(made, text, message):
 
 def test_scaling_measures_what_fits_and_predicts_the_rest(made):
     explorer = made("scaling").run_sync()
-    assert set(explorer.measured) == {(size, route) for size in (sl.MLP(2, w, 2).size for w in (8, 16)) for route in ROUTES}
+    assert set(explorer.work.measured) == {(size, route) for size in (sl.MLP(2, w, 2).size for w in (8, 16)) for route in ROUTES}
     for i in range(len(ROUTES)):
         dots, law = explorer.time_figure.data[2 * i : 2 * i + 2]
         assert len(dots.x) == 2 and len(law.x) == 80 and law.x[-1] > 4e6 and np.all(np.asarray(law.y) > 0)
@@ -711,18 +711,18 @@ def test_scaling_measures_what_fits_and_predicts_the_rest(made):
 
 
 def test_scaling_does_not_run_what_does_not_fit(made, monkeypatch):
-    monkeypatch.setattr("sketchlab.explore.scaling_explorer.memory_at_hand", lambda: 1000)
+    monkeypatch.setattr("sketchlab.explore.costs.memory_at_hand", lambda: 1000)
     explorer = made("scaling", largest_width=8).run_sync()
-    assert all(seconds is None and memory > 1000 for seconds, memory in explorer.measured.values())
+    assert all(seconds is None and memory > 1000 for seconds, memory in explorer.work.measured.values())
     assert explorer.error is None
 
 
 def test_a_law_is_found_again(made):
     explorer = made("scaling")
-    work = ROUTES["sketched"].work
+    work = ROUTES["sketched"].amounts["seconds"]
     sizes = [100, 1000, 10_000]
-    explorer.measured = {(p, "sketched"): (1e-3 + 1e-9 * work(40, p, 8), 1) for p in sizes}
-    law = explorer._law("sketched", 0, work)
+    explorer.work.measured = {(p, "sketched"): Cost(1e-3 + 1e-9 * work(40, p, 8), 1) for p in sizes}
+    law = explorer.work.law("sketched", "seconds")
     assert np.allclose(law(np.array([500.0, 1e6])), [1e-3 + 1e-9 * work(40, p, 8) for p in (500, 1e6)], rtol=1e-6)
 
 

@@ -87,7 +87,7 @@ class DecayExplorer(Explorer):
             ],
         )
         self.neurons_figure = figure("The neurons σ(wx + b)", {"title": "x"}, {"title": "tanh(wx + b)"}, [line("neurons", GREEN)])
-        self._panels.children = [self.plane_figure, self.spectrum_figure, self.neurons_figure]
+        self._put(self.plane_figure, self.spectrum_figure, self.neurons_figure)
 
     def _changed(self, names):
         # Once compiled it takes a few frames' time: done at once, or a steady drag would see nothing before it ends.

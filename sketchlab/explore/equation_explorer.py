@@ -79,7 +79,7 @@ class EquationExplorer(TrainingExplorer):
         if "source" in names:
             # Another equation: what was trained is of no use to it.
             self._background.drop()
-            self._session = None
+            self.work = None
         if self._unread:
             self._set_up()
         else:

@@ -21,7 +21,7 @@ from IPython import get_ipython
 from IPython.display import display
 
 from sketchlab.compiled import keep_compiled_functions
-from sketchlab.explore.background import Background, Throttle
+from sketchlab.explore.background import Background
 from sketchlab.explore.controls import Words
 from sketchlab.explore.live import LiveFigure, copy, numbers, twin
 from sketchlab.explore.page import Page, served
@@ -57,9 +57,6 @@ class Explorer:
     #: Methods that have a button, and an explanation of each.
     actions: ClassVar[dict[str, str]] = {}
 
-    #: What it does one of at a time, for those that run.
-    in_hand: ClassVar[str] = "step"
-
     def __init__(self, controls, choices):
         jax.config.update("jax_enable_x64", True)
         keep_compiled_functions()
@@ -67,7 +64,7 @@ class Explorer:
         self.error = None
         self.state = "idle"
         self._by_code = True
-        self._page, self._frames = Page(lambda settings: self._guard(lambda: self._arrive(settings))), Throttle()
+        self._page = Page(lambda settings: self._guard(lambda: self._arrive(settings)))
         self._background = Background(self._fail, lambda: self._page.watched)
         self._still = Still(self._picture, self._fail)
         self.status, self.saved = widgets.HTML(), widgets.HTML()
@@ -115,24 +112,8 @@ class Explorer:
         InputError
             For a control or a value that is not there. What goes wrong afterwards is in `error`.
         """
-        checked = self._checked(choices)
-        with self._moving(), self._background.waiting():
-            for name, value in checked.items():
-                self.controls[name].value = value
-            self._react(set(checked))
-
-    def pause(self) -> None:
-        """Stop after the piece of work that has begun."""
-        if self._background.running:
-            self._background.pause()
-            self._say(f"after this {self.in_hand}", "paused")
-
-    def reset(self) -> None:
-        """Forget what was computed, and set the panels up for what the controls say."""
-        self._background.drop()
-        self.error = None
-        self._guard(self._set_up)
-        self._show_settings()
+        with self._background.waiting():
+            self._move(choices)
 
     def save_figure(self, path=None) -> list[Path]:
         """Draw what is on screen with matplotlib, as a PNG and a PDF; return the files.
@@ -182,14 +163,10 @@ class Explorer:
         raise NotImplementedError
 
     def _changed(self, names: Set[str]) -> None:
-        """Answer to controls that moved: by computing and drawing, for those that do not run."""
+        """Answer to controls that moved: by computing and drawing."""
         values, found = self._values, []
         self._say("computing …", "busy")
         self._background.start(lambda: found.append(self.compute(values)), lambda _: self.draw(found[0]))
-
-    def _set_up(self) -> None:
-        """Begin anew, with empty panels: those that have a Reset."""
-        raise NotImplementedError
 
     # What it gets, and may refine
 
@@ -206,17 +183,6 @@ class Explorer:
     def _numbers(self) -> dict[str, np.ndarray]:
         """Return the arrays on screen."""
         return numbers(self.figures)
-
-    @contextlib.contextmanager
-    def _frame(self, more: bool):
-        """Say whether a picture is due: after the last piece always, else as often as the page draws, and people see.
-
-        What is drawn in this block is one frame: until the page has drawn it, no other is due.
-        """
-        due = not more or (self._page.caught_up and self._frames.ready())
-        yield due
-        if due:
-            self._page.frame += 1
 
     def _say(self, text: str, state: str | None = None) -> None:
         """Write into the status line."""
@@ -261,11 +227,6 @@ class Explorer:
     def _labels(self, names) -> list[str]:
         return [self.controls[name].label for name in names]
 
-    def _waiting_note(self, begun_with: dict) -> str:
-        """Say which controls have moved since it was set up with these values, and apply on Reset."""
-        waiting = self._labels(name for name, value in begun_with.items() if value != self._value(name))
-        return f"{', '.join(waiting)} {'applies' if len(waiting) == 1 else 'apply'} on Reset. " if waiting else ""
-
     @contextlib.contextmanager
     def _moving(self):
         """Move controls in this block without answering to each."""
@@ -296,13 +257,16 @@ class Explorer:
         self._guard(lambda: self._changed(names))
         self._show_settings()
 
-    def _arrive(self, settings):
-        """Move controls to what the address of the page says: values, which are checked, and never code that is run."""
-        checked = self._checked({name: value for name, value in settings.items() if name != "explorer"})
+    def _move(self, choices):
+        checked = self._checked(choices)
         with self._moving():
             for name, value in checked.items():
                 self.controls[name].value = value
         self._react(set(checked))
+
+    def _arrive(self, settings):
+        """Move controls to what the address of the page says: values, which are checked, and never code that is run."""
+        self._move({name: value for name, value in settings.items() if name != "explorer"})
 
     def _show_settings(self):
         self._page.text, self._page.settings = self.code, json.dumps(self.settings)

@@ -1,7 +1,6 @@
 """The race explorer: optimizers step by turns on the same problem, network, points and seeds."""
 
 import html
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 import ipywidgets as widgets
@@ -11,13 +10,11 @@ from sketchlab.drawing import positive
 from sketchlab.explore.background import Throttle
 from sketchlab.explore.choices import NetworkChoice, ProblemChoice
 from sketchlab.explore.controls import Choice, Number, Words
-from sketchlab.explore.explorer import Explorer
 from sketchlab.explore.live import COLOURS, DASHES, fade, figure, fill, line, log_axis
-from sketchlab.history import Record
-from sketchlab.optimizers import Optimizer
+from sketchlab.explore.race import Race
+from sketchlab.explore.runner import Runner
 from sketchlab.reading import read_optimizer
 from sketchlab.setup import Setup
-from sketchlab.trainer import Trainer
 from sketchlab.validation import InputError
 
 #: Who starts, if nothing else is asked for; and what is suggested.
@@ -25,23 +22,9 @@ STARTERS = ("sngd(rank=80)", "engd()", "adam(learning_rate=0.01)", "lbfgs()", ""
 SUGGESTIONS = (*filter(None, STARTERS), "dual()", "gd()", 'sngd(rank=80, preset="paper")', 'sngd(rank="auto")')
 #: Errors whose first seconds are in the table.
 MARKS = (1e-2, 1e-4, 1e-6, 1e-8)
-#: Points of a curve over seconds.
-GRID = 120
 
 
-@dataclass
-class Lane:
-    """One optimizer in a race: its `trainer` once there is one, and for each seed that has begun its records and why it ended."""
-
-    text: str
-    optimizer: Optimizer
-    trainer: Trainer | None = None
-    step_bytes: int = 0
-    runs: list[tuple[Record, ...]] = field(default_factory=list)
-    ended: list[str | None] = field(default_factory=list)
-
-
-class RaceExplorer(Explorer):
+class RaceExplorer(Runner):
     """Optimizers side by side: same problem, network, points and seeds, under equal steps or equal seconds.
 
     Parameters
@@ -82,38 +65,30 @@ class RaceExplorer(Explorer):
         super().__init__(controls, choices)
         self._frames = Throttle(0.2)
         self._table = widgets.HTML()
-        self.lanes = []
         self._begin()
 
     def run(self) -> None:
-        """Race in the background, from where it paused or from the start."""
-        if self._background.running:
-            return
-        if not self.lanes or self._next() is None:
+        """Race in the background, from where it paused or from the start; after the end from the start again."""
+        if self.work is not None and not (self.work.unfinished or self._background.running):
             self.reset()
-            self._line_up()
-        self._say("compiling …", "running")
-        self._background.start(self._advance, self._draw)
+        super().run()
 
-    def run_sync(self, turns: int | None = None) -> "RaceExplorer":
-        """Take so many steps, or all of the race, here and now; raises what goes wrong, and returns the explorer."""
-        if not self.lanes:
-            self._line_up()
-        while self._next() is not None and turns != 0:
-            self._background.do(self._advance)
-            turns = None if turns is None else turns - 1
-        self._draw(False)
-        return self
-
-    def _forget(self):
-        self.lanes = []
+    _doing = "compiling …"
 
     def _changed(self, names):
-        if not self.lanes:
-            self._set_up()
-            self._optimizers()
+        if self.work is None:
+            self.reset()
         else:
-            self._say(self._waiting_note(self._raced) or "The controls say what is raced.")
+            self._say(self._waiting_note(self.work.raced) or "The controls say what is raced.")
+
+    def reset(self) -> None:
+        """Forget the race."""
+        self._background.drop()
+        self.error, self.work, self._table.value = None, None, ""
+        self._put(self._table)
+        self._say("Press Run.", "idle")
+        self._guard(self._optimizers)
+        self._show_settings()
 
     def _optimizers(self):
         """Return the optimizers that the controls name, by their text."""
@@ -125,156 +100,77 @@ class RaceExplorer(Explorer):
             raise InputError(f"a race takes two or more different optimizers, not {', '.join(texts) or 'none'}.")
         return dict(zip(texts, optimizers, strict=True))
 
-    def _line_up(self):
-        problem, raced = self.controls["problem"].problem, {name: self._value(name) for name in self.controls}
-        setup = Setup(problem, self._network(problem), raced["points"])
-        lanes = [Lane(text, optimizer) for text, optimizer in self._optimizers().items()]
-        for lane in lanes:
-            try:
-                lane.optimizer.init(setup.least_squares, setup.theta(), setup.draw(), key=setup.keys()[1])
-            except InputError as error:
-                raise InputError(f"{lane.text}: {error}") from error
-        self.lanes, self._setup, self._raced = lanes, setup, raced
-        self._make_figure()
+    def begin(self):
+        """Line the optimizers up."""
+        problem, raced = self.controls["problem"].problem, dict(self._values)
+        return Race(Setup(problem, self._network(problem), raced["points"]), self._optimizers(), raced)
 
-    def _next(self):
-        """Return the lane whose turn it is, the one that used least, and its seed: the first that somebody has to finish."""
-        for seed in range(self._raced["seeds"]):
-            waiting = [lane for lane in self.lanes if self._used(lane, seed) < self._raced["budget"]]
-            if waiting:
-                return min(waiting, key=lambda lane: self._used(lane, seed)), seed
-        return None
-
-    def _used(self, lane, seed):
-        """Return the steps or seconds that a lane has used with a seed; all of them if it is through, or has ended by itself."""
-        if seed >= len(lane.runs):
-            return 0
-        if seed < len(lane.runs) - 1 or lane.ended[seed]:
-            return np.inf
-        records = lane.runs[seed]
-        if self._raced["equal"] == "steps":
-            return len(records)
-        return records[-1].seconds if records else 0
-
-    def _advance(self):
-        """Let the lane whose turn it is take a step, in a thread of its own, where no widget is read or moved."""
-        (lane, seed), setup = self._next(), self._setup
-        if lane.trainer is None:
-            trainer = Trainer(setup.problem, setup.network, lane.optimizer, points=setup.points, seed=seed)
-            trainer.check_memory()
-            lane.trainer, lane.step_bytes = trainer, trainer.step_bytes
-        if len(lane.runs) <= seed:
-            if seed:
-                lane.trainer.restart(seed)
-            lane.runs.append(())
-            lane.ended.append(None)
-        lane.trainer.step()
-        lane.runs[seed], lane.ended[seed] = lane.trainer.records, lane.trainer.ended
-        self._last = lane.text, seed
-        return self._next() is not None
-
-    def _set_up(self):
-        self._table.value, self._last, self.lanes = "", None, []
-        self._put(self._table)
-        self._say("Press Run.", "idle")
-
-    def _make_figure(self):
-        traces = []
-        for i, lane in enumerate(self.lanes):
+    def lay_out(self):
+        """Show an empty figure with a curve and a band for each."""
+        race, traces = self.work, []
+        for i, lane in enumerate(race.lanes):
             colour = COLOURS[i % len(COLOURS)]
             area = {"fill": "toself", "fillcolor": fade(colour), "line": {"width": 0, "color": colour}}
             traces += [
                 line(f"band of {lane.text}", colour, showlegend=False, hoverinfo="skip", **area),
                 line(lane.text, colour, list(DASHES)[i % len(DASHES)]),
             ]
-        quantity = "loss" if self._setup.problem.solution is None else "relative L2 error"
-        axis = "step" if self._raced["equal"] == "steps" else "seconds, compilation not counted"
-        title = f"{self._setup.problem.name}, P = {self._setup.parameters:,}: median and range over seeds"
+        axis = "step" if race.raced["equal"] == "steps" else "seconds, compilation not counted"
+        title = f"{race.setup.problem.name}, P = {race.setup.parameters:,}: median and range over seeds"
+        quantity = {"loss": "loss", "relative_error": "relative L2 error"}[race.quantity]
         self.race_figure = figure(title, {"title": axis}, log_axis(quantity, dtick=1), traces)
         self.race_figure.add_class("sketchlab-wide")
         self._put(self.race_figure, self._table)
 
-    def _draw(self, more):
-        if self._last is None:
+    def draw(self, record):
+        """Show curves, bands and the table."""
+        if record.last is None:
             return
-        with self._frame(more) as due:
-            if due:
-                self._draw_all(more)
-
-    def _draw_all(self, more):
         with self.race_figure.batch_update():
-            for i, lane in enumerate(self.lanes):
-                x, low, middle, high = self._curves(lane)
+            for i, lane in enumerate(record.lanes):
+                x, low, middle, high = record.curves(lane)
                 band, curve = self.race_figure.data[2 * i : 2 * i + 2]
                 fill(band, np.append(x, x[::-1]), positive(np.append(low, high[::-1])))
                 fill(curve, x, positive(middle))
-        self._table.value = self._make_table()
-        text, seed = self._last
-        done = "" if more or self._next() is not None else "Finished. "
-        state = "running" if more else "paused" if self._next() else "idle"
-        self._say(f"{self._waiting_note(self._raced)}{done}Seed {seed}, last step by {text}.", state)
-
-    def _curves(self, lane):
-        """Return x, and smallest, median and largest error over seeds at x: where some seeds have got, over those."""
-        runs = [self._history(records) for records in lane.runs if records]
-        if not runs:
-            return (np.zeros(0),) * 4
-        if self._raced["equal"] == "steps":
-            longest = max(len(errors) for _, errors in runs)
-            x = np.arange(1, longest + 1)
-            errors = np.array([np.append(errors, np.full(longest - len(errors), np.nan)) for _, errors in runs])
-        else:
-            # What has been reached by then: the last step before.
-            x = np.linspace(0, max(seconds[-1] for seconds, _ in runs), GRID)[1:]
-            errors = np.full((len(runs), len(x)), np.nan)
-            for row, (seconds, values) in zip(errors, runs, strict=True):
-                last = np.searchsorted(seconds, x, side="right") - 1
-                reached = (last >= 0) & (x <= seconds[-1] + x[0])
-                row[reached] = values[last[reached]]
-        known = ~np.all(np.isnan(errors), axis=0)
-        x, errors = x[known], errors[:, known]
-        return x, np.nanmin(errors, axis=0), np.nanmedian(errors, axis=0), np.nanmax(errors, axis=0)
-
-    def _history(self, records):
-        """Return seconds and errors of a run, the loss where no solution is known; what is non-finite counts as infinite."""
-        quantity = "loss" if self._setup.problem.solution is None else "relative_error"
-        errors = np.array([getattr(record, quantity) for record in records], float)
-        return np.array([record.seconds for record in records]), np.where(np.isfinite(errors), errors, np.inf)
-
-    def _make_table(self):
-        """Return the results so far as a table in HTML."""
-        quantity = "loss" if self._setup.problem.solution is None else "error"
-        marks = [f"to {mark:.0e}" for mark in MARKS]
-        heads = ["optimizer", quantity, "best … worst", *marks, "a step", "memory"]
-        rows = ["<tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>"]
-        for lane in self.lanes:
-            runs = [self._history(records) for records in lane.runs if records]
-            if not runs:
-                continue
-            last = [errors[-1] for _, errors in runs]
-            cells = [
-                f"{np.median(last):.1e}",
-                f"{min(last):.1e} … {max(last):.1e}",
-                *[_first_seconds(runs, mark) for mark in MARKS],
-                f"{1e3 * np.median([seconds[-1] / len(seconds) for seconds, _ in runs]):.1f} ms",
-                f"{lane.step_bytes / 1e6:,.1f} MB",
-            ]
-            ended = [reason for reason in lane.ended if reason]
-            note = f" ({', '.join(dict.fromkeys(ended))}: {len(ended)} of {len(runs)})" if ended else ""
-            rows.append(f"<tr><td>{html.escape(lane.text + note)}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-        about = (
-            f"Median {quantity} over seeds; best and worst; seconds to so small a one, and how many arrived if not all; memory "
-            "of a step, by the compiler's account."
-        )
-        return f"<table>{''.join(rows)}</table><small>{about}</small>"
+        self._table.value = _table(record)
+        text, seed = record.last
+        done = "" if record.unfinished else "Finished. "
+        self._say(f"{self._waiting_note(record.raced)}{done}Seed {seed}, last step by {text}.", self._stage)
 
     def _numbers(self):
         raw = {}
-        for lane in self.lanes:
-            for seed, records in enumerate(lane.runs):
-                seconds, errors = self._history(records)
+        for lane in [] if self.work is None else self.work.lanes:
+            for seed, (seconds, errors) in enumerate(self.work.histories(lane)):
                 raw |= {f"{lane.text}.seed_{seed}.seconds": seconds, f"{lane.text}.seed_{seed}.errors": errors}
         return super()._numbers() | raw
+
+
+def _table(race):
+    """Return the results so far as a table in HTML."""
+    quantity = "loss" if race.quantity == "loss" else "error"
+    marks = [f"to {mark:.0e}" for mark in MARKS]
+    heads = ["optimizer", quantity, "best … worst", *marks, "a step", "memory"]
+    rows = ["<tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>"]
+    for lane in race.lanes:
+        runs = race.histories(lane)
+        if not runs:
+            continue
+        last = [errors[-1] for _, errors in runs]
+        cells = [
+            f"{np.median(last):.1e}",
+            f"{min(last):.1e} … {max(last):.1e}",
+            *[_first_seconds(runs, mark) for mark in MARKS],
+            f"{1e3 * np.median([seconds[-1] / len(seconds) for seconds, _ in runs]):.1f} ms",
+            f"{lane.step_bytes / 1e6:,.1f} MB",
+        ]
+        ended = [reason for reason in lane.ended if reason]
+        note = f" ({', '.join(dict.fromkeys(ended))}: {len(ended)} of {len(runs)})" if ended else ""
+        rows.append(f"<tr><td>{html.escape(lane.text + note)}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    about = (
+        f"Median {quantity} over seeds; best and worst; seconds to so small a one, and how many arrived if not all; memory "
+        "of a step, by the compiler's account."
+    )
+    return f"<table>{''.join(rows)}</table><small>{about}</small>"
 
 
 def _first_seconds(runs, mark):

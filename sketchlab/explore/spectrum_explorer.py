@@ -283,7 +283,5 @@ class SpectrumExplorer(Explorer):
             live = figure("", axes[0], {"title": "∂u/∂θ · vᵢ"}, [line("eigenfunction", BLUE)])
         else:
             live = figure("", *axes, [heatmap("RdBu_r")])
-        former, self.eigenfunction_figure = self.eigenfunction_figure, live
-        self._panels.children = [self.spectrum_figure, self.error_figure, self.memory_figure, live]
-        if former is not None:
-            former.close()
+        self.eigenfunction_figure = live
+        self._put(self.spectrum_figure, self.error_figure, self.memory_figure, live)

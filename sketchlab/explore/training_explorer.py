@@ -1,9 +1,7 @@
 """The training explorer: press Run, and watch the spectrum, the error and the solution move."""
 
-import inspect
-import time
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -15,13 +13,12 @@ from sketchlab.drawing import exact_values, masked, one_output, positive, slice_
 from sketchlab.explore.background import Throttle
 from sketchlab.explore.choices import NetworkChoice, ProblemChoice
 from sketchlab.explore.controls import Choice, Number
-from sketchlab.explore.explorer import Explorer
 from sketchlab.explore.live import BLUE, GREEN, GREY, ORANGE, PINK, field, figure, fill, heatmap, line, log_axis
-from sketchlab.explore.session import Session
+from sketchlab.explore.runner import Runner
+from sketchlab.explore.session import LIVE, Session, described, options
 from sketchlab.history import STOP_REASONS
 from sketchlab.marching import March
 from sketchlab.optimizers import OPTIMIZERS
-from sketchlab.reading import make_optimizer
 from sketchlab.residuals import LeastSquares
 from sketchlab.searches import SEARCHES
 from sketchlab.setup import Setup
@@ -33,11 +30,9 @@ _sizes = jax.jit(LeastSquares.residual_size, static_argnums=(0, 1))
 
 #: Points a side of the solution and error pictures; and of a curve at most, on screen.
 RESOLUTION, CURVE = 40, 400
-#: Options of optimizers: these apply from the next step on.
-LIVE = ("rank", "search", "momentum", "learning_rate")
 
 
-class TrainingExplorer(Explorer):
+class TrainingExplorer(Runner):
     """A training run to steer: its convergence, the spectrum as it moves, the solution and where it is wrong.
 
     Parameters
@@ -89,39 +84,38 @@ class TrainingExplorer(Explorer):
             "against": Choice("curves over", ["steps", "seconds"], "steps", help="Horizontal axis of the convergence curves"),
         }
         super().__init__(controls, choices)
-        self._session = None
         # People watch the curves; what takes the browser longer to draw follows more slowly.
-        self._eigenvalues, self._fields, self._spectra = (Throttle(seconds) for seconds in (0.2, 1.0, 3.0))
+        self._eigenvalues, self._fields = Throttle(0.2), Throttle(1.0)
         self._begin()
 
     @property
     def trainer(self) -> Trainer | March | None:
         """The run; None before the first step."""
-        return None if self._session is None else self._session.trainer
+        return None if self.work is None else self.work.trainer
 
     @property
     def network(self):
         """The network that is trained; of slabs, that of one."""
-        return self._session.setup.network
+        return self.work.setup.network
 
     @property
     def code(self) -> str:
         """A line of Python that brings the explorer back, and its steps if they were all taken with what the controls say."""
-        session = self._session
+        session = self.work
         whole = session and not session.switched and all(value == self._value(name) for name, value in session.structure.items())
         return super().code + (f".run_sync({session.taken})" if whole and session.taken else "")
 
     def run(self) -> None:
         """Train in the background for so many steps from here as the control says, in each slab, or until paused."""
-        self._start(self._value("steps") * self._value("slabs"))
+        self._guard(lambda: self._take(self._value("steps") * self._value("slabs")))
 
     def step(self) -> None:
         """Take one step, or one more than was asked for."""
-        self._start(1, on_top=self._background.running)
+        self._guard(lambda: self._take(1, on_top=self._background.running))
 
     def verify(self) -> None:
         """Estimate the error without the exact solution, by independent runs of as many steps, see `sketchlab.verify`."""
-        session = self._session
+        session = self.work
         if self.trainer is None or not session.taken:
             self._say("Press Run first: there is nothing to verify yet.", "idle")
             return
@@ -130,56 +124,40 @@ class TrainingExplorer(Explorer):
         run = self.trainer.run("interrupted", steps=session.taken)
         self._background.start(lambda: found.append(verify(run)) is not None, lambda more: self._say(f"{found[0]}", "idle"))
 
-    def run_sync(self, steps: int) -> "TrainingExplorer":
-        """Train here and now, without a browser; raises what goes wrong, and returns the explorer."""
-        self.error = None
-        session = self._in_hand()
-        session.until, session.looked, more = session.taken + steps, time.monotonic(), steps > 0
-        while more:
-            more = self._background.do(lambda: self._advance(session))
-        if self.trainer is not None:
-            self._draw(False)
-        return self
+    def run_sync(self, steps: int) -> Self:
+        """Take so many steps here and now, without a browser; raises what goes wrong, and returns the explorer."""
+        self._in_hand().go_on(self.work.taken + steps)
+        return super().run_sync(steps)
 
     def save_run(self, path=None) -> Path:
         """Save the run as `sketchlab.save` does, for `load` and `resume`; see `Explorer.save_run`."""
         if self.trainer is None:
             return super().save_run(path)
-        run = self.trainer.run(self.trainer.ended or "interrupted", steps=self._session.until)
+        run = self.trainer.run(self.trainer.ended or "interrupted", steps=self.work.until)
         return self._keep_run(path, lambda to: save(run, to))
-
-    def _forget(self):
-        self._session = None
 
     def _changed(self, names):
         untouched = self.trainer is None and not self._background.running
-        if untouched and (names & set(self.structure) or self._session is None):
+        if untouched and (names & set(self.structure) or self.work is None):
             self._set_up()
-        taken = inspect.signature(OPTIMIZERS[self._value("optimizer")]).parameters
         for name in LIVE:
-            self.controls[name].enable(name in taken)
+            self.controls[name].enable(name in options(self._values))
         if untouched:
             if "rank" in names and (note := self._limit_rank()):
                 self._say(note)
             return
         if "against" in names and self.trainer is not None:
             self._draw_curves()
-        note = self._waiting_note(self._session.structure)
+        note = self._waiting_note(self.work.structure)
         if note:
             self._say(note)
         elif changed := self._labels(name for name in ("optimizer", *LIVE) if name in names):
             self._say(f"{self._limit_rank()}{', '.join(changed)}: from the next step on")
         self.buttons["reset"].button_style = "warning" if note else ""
 
-    def _in_hand(self):
-        """Return the session, which begins here if there is none."""
-        if self._session is None:
-            self._set_up()
-        return self._session
-
     def _limit_rank(self):
         """Move a rank that is too large to the largest, and say so."""
-        limit = max(1, self._session.setup.largest_rank)
+        limit = max(1, self.work.setup.largest_rank)
         if self._value("rank") <= limit:
             return ""
         with self._moving():
@@ -189,72 +167,31 @@ class TrainingExplorer(Explorer):
     def _problem(self):
         return self.controls["problem"].problem
 
-    def _start(self, steps, *, on_top=False):
+    def _take(self, steps, *, on_top=False):
         """Take so many steps from here, or on top of those that are asked for."""
         self.error = None
-        self._guard(self._in_hand)
-        if self.error is not None:
+        session = self._in_hand()
+        session.go_on((session.until if on_top else session.taken) + steps)
+        self._start()
+
+    @property
+    def _doing(self):
+        compiled = described(self._values) == self.work.optimizer
+        return "…" if compiled else f"compiling for P = {self.work.setup.parameters:,} parameters …"
+
+    def draw(self, record):
+        """Show the session, each panel as often as people can see it, and all of them at the end."""
+        if record.trainer is None:
             return
-        session = self._session
-        session.until = (session.until if on_top else session.taken) + steps
-        if not on_top:
-            session.looked = time.monotonic()
-        compiled = self._optimizer() == session.optimizer
-        self._say("…" if compiled else f"compiling for P = {session.setup.parameters:,} parameters …", "running")
-        self._background.start(lambda: self._advance(session), self._draw)
+        running = self._background.running
+        self._draw_curves()
+        self._say(self._waiting_note(record.structure) + self._report(), self._stage)
+        if not running or self._eigenvalues.ready():
+            self._draw_spectrum()
+        if not running or self._fields.ready():
+            self._draw_fields(self.trainer.theta)
 
-    def _optimizer(self):
-        """Return the optimizer that the controls describe."""
-        values = self._values
-        taken = inspect.signature(OPTIMIZERS[values["optimizer"]]).parameters
-        return make_optimizer(values["optimizer"], **{option: values[option] for option in LIVE if option in taken})
-
-    def _advance(self, session):
-        """Take a step, in a thread of its own, where no widget is read or moved; return whether another follows."""
-        wanted, setup = self._optimizer(), session.setup
-        if session.trainer is None:
-            given = {"points": setup.points, "seed": setup.seed}
-            slabs = session.structure["slabs"]
-            if slabs == 1:
-                trainer = Trainer(setup.problem, setup.network, wanted, **given)
-            else:
-                trainer = March(setup.problem, setup.network, wanted, slabs=slabs, steps=session.structure["steps"], **given)
-            trainer.check_memory()
-            session.trainer, session.optimizer = trainer, wanted
-        trainer = session.trainer
-        if wanted != session.optimizer:
-            session.switched = session.switched or bool(trainer.records)
-            # Of no optimizer until all is well: what is refused here is asked again at the next step.
-            session.optimizer = None
-            trainer.switch(wanted)
-            trainer.check_memory()
-            session.optimizer = wanted
-        if session.affordable and (self._spectra.ready() or session.taken == session.until - 1):
-            # Of the parameters that the step starts from, as those that the step sees.
-            start = time.monotonic()
-            session.eigenvalues = np.asarray(trainer.spectrum().eigenvalues)
-            # On a busy machine it takes long: steps get four fifths of the time.
-            self._spectra.rest(4 * (time.monotonic() - start))
-        trainer.step()
-        session.tick()
-        return session.unfinished
-
-    def _draw(self, more):
-        """Show what has changed, as often as the page draws, and all of it at the end."""
-        with self._frame(more) as due:
-            if not due:
-                return
-            self._draw_curves()
-            state = "running" if more else "paused" if self._session.unfinished else "idle"
-            self._say(self._waiting_note(self._session.structure) + self._report(more), state)
-            if not more or self._eigenvalues.ready():
-                self._draw_spectrum()
-            if not more or self._fields.ready():
-                self._draw_fields(self.trainer.theta)
-        if not more:
-            self._show_settings()
-
-    def _report(self, more):
+    def _report(self):
         last, trainer = self.trainer.records[-1], self.trainer
         if trainer.ended:
             return f"stopped after {last.step} steps: {STOP_REASONS[trainer.ended]}."
@@ -262,7 +199,7 @@ class TrainingExplorer(Explorer):
         rank = len(self._seen())
         kept = f", rank {rank}, damping μ = {last.damping:.0e}" if rank else ""
         refused = "" if last.accepted else "; this step was refused, for every candidate raised the loss"
-        clock, own = self._session.clock, last.seconds + trainer.compile_seconds
+        clock, own = self.work.clock, last.seconds + trainer.compile_seconds
         # What other programs, spectra and pictures took.
         clock = f", {clock:.0f} s by the clock" if clock > 1.3 * own + 1 else ""
         compiled = f"compiled in {trainer.compile_seconds:.1f} s"
@@ -271,9 +208,8 @@ class TrainingExplorer(Explorer):
             f"{kept}{refused}. P = {self.network.size:,}, N = {trainer.rows:,}"
         )
 
-    def _set_up(self):
-        """Begin a session, with empty panels, for the problem and network that the controls describe."""
-        self._session = None
+    def begin(self):
+        """Return a session of the problem and network that the controls describe."""
         problem = self._problem()
         # The network of a slab sees a time from 0 to 1.
         network = self._network(problem if self._value("slabs") == 1 else slab_of(problem))
@@ -281,7 +217,12 @@ class TrainingExplorer(Explorer):
         setup = Setup(problem, network, self._value("points"), self._value("seed"))
         # Where a slab ends is settled when the first begins.
         structure = self.structure if self._value("slabs") == 1 else (*self.structure, "steps")
-        self._session = Session(setup, {name: self._value(name) for name in structure})
+        return Session(setup, {name: self._value(name) for name in structure})
+
+    def lay_out(self):
+        """Show the initial network, and empty curves."""
+        setup = self.work.setup
+        problem = setup.problem
         self._grid, self._grid_shape = slice_points(problem, RESOLUTION)
         self._exact = None if problem.solution is None else exact_values(problem, self._grid)
         note = self._limit_rank()
@@ -293,7 +234,7 @@ class TrainingExplorer(Explorer):
     def _make_figures(self, problem):
         hover = "λ%{x} = %{y:.3e}<extra></extra>"
         self.spectrum_figure = figure(
-            "Spectrum of the Gramian" + ("" if self._session.affordable else ", all eigenvalues too much work here"),
+            "Spectrum of the Gramian" + ("" if self.work.affordable else ", all eigenvalues too much work here"),
             {"title": "index i"},
             log_axis("eigenvalue λᵢ"),
             [
@@ -340,7 +281,7 @@ class TrainingExplorer(Explorer):
         return self.trainer.records[-1].eigenvalues[: self.network.size]
 
     def _draw_spectrum(self):
-        last, whole, eigenvalues = self.trainer.records[-1], self._session.eigenvalues, self._seen()
+        last, whole, eigenvalues = self.trainer.records[-1], self.work.eigenvalues, self._seen()
         count, values = len(eigenvalues), eigenvalues[eigenvalues > 0]
         every, seen, rank, damping = self.spectrum_figure.data
         with self.spectrum_figure.batch_update():
@@ -356,7 +297,7 @@ class TrainingExplorer(Explorer):
 
     def _draw_fields(self, theta):
         # Once there is a trainer, what it trains is shown.
-        setup = self._session.setup if self.trainer is None else self.trainer.setup
+        setup = self.work.setup if self.trainer is None else self.trainer.setup
         regions = setup.problem.regions
         # Numbers that come with points, measured values for one, are known at those points alone: such a residual has no picture.
         everywhere = sorted((i for i, region in enumerate(regions) if not carried(region)), key=lambda i: regions[i].codimension)

@@ -382,5 +382,5 @@ def test_scaling_measures_while_the_page_answers(notebook):
     until(page, lambda: (drawn(page, "sketched") or 0) >= 1, 2 * WAIT)
     assert kernel_state(page, "e.state") == "'running'"
     until(page, lambda: kernel_state(page, "e._background.running") == "False", 10 * WAIT)
-    assert kernel_state(page, "e.error, e._waiting") == "(None, [])"
+    assert kernel_state(page, "e.error, e.work.unfinished") == "(None, False)"
     keep(page, "scaling")
