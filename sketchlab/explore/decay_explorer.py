@@ -63,9 +63,9 @@ class DecayExplorer(Explorer):
             square,
             [
                 line("interval", BLUE, line={"color": BLUE, "width": 5}, hover="the interval [−1, 1]<extra></extra>"),
-                line("ellipse through the nearest pole", ORANGE, "dash", hover="%{x:.2f}, %{y:.2f}<extra></extra>"),
+                line("ellipse", ORANGE, "dash", hover="%{x:.2f}, %{y:.2f}<extra></extra>"),
                 line(
-                    "poles of the neurons",
+                    "poles",
                     PINK,
                     mode="markers",
                     marker={"color": PINK, "size": 8, "symbol": "x"},

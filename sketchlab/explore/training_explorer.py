@@ -249,18 +249,17 @@ class TrainingExplorer(Runner):
             curves, measured = [*curves, line("relative L2 error", ORANGE, "dash")], "loss; relative error"
         self.convergence_figure = figure("Convergence", {"title": "steps"}, log_axis(measured), curves)
         names = [{"title": name} for name in problem.axes[:2]]
-        judged, size = (
-            ("Error |u − u*|", "|u − u*|") if self._exact is not None else ("Residual |r| of the first condition", "|r|")
-        )
+        judged, size = ("Error", "|u − u*|") if self._exact is not None else ("Residual", "|r|")
+        where = "" if self._exact is not None else ", first condition"
         first = "Solution u" if problem.outputs == 1 else f"Solution, the first of {problem.outputs} functions"
         first += ", other axes at their middle" if problem.dim > 2 else ""
         if problem.dim == 1:
             curves = [line("network", BLUE)] + ([] if self._exact is None else [line("exact", GREY, "dash")])
             self.solution_figure = figure(first, names[0], {"title": "u"}, curves)
-            self.error_figure = figure(judged, names[0], log_axis(size), [line(judged, ORANGE)])
+            self.error_figure = figure(f"{judged} {size}{where}", names[0], log_axis(size), [line(judged, ORANGE)])
         else:
             self.solution_figure = figure(first, *names, [heatmap("Viridis")])
-            self.error_figure = figure(f"log₁₀ of the {judged[0].lower()}{judged[1:]}", *names, [heatmap("Magma")])
+            self.error_figure = figure(f"log₁₀ of the {judged.lower()} {size}{where}", *names, [heatmap("Magma")])
         self._put(self.spectrum_figure, self.convergence_figure, self.solution_figure, self.error_figure)
 
     def _draw_curves(self):
