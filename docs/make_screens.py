@@ -1,7 +1,7 @@
-"""Photograph every explorer at four sizes, in light and dark pages, for docs/explorers.md: ``docs/make_screens.py [NAME …]``.
+"""Photograph every explorer for docs/explorers.md: ``python docs/make_screens.py [NAME …]``.
 
-Three sizes are of JupyterLab with its file list open, the fourth is a telephone that looks at a page of Voila. It takes some ten
-minutes, and needs the extras ``sketchlab[lab,app,browser]`` and Chromium.
+Once by itself, and at four sizes in light and dark pages. Three sizes are of JupyterLab with its file list open, the fourth is a
+telephone that looks at a page of Voila. It takes ten minutes, and needs the extras ``sketchlab[lab,app,browser]`` and Chromium.
 """
 
 import io
@@ -63,8 +63,11 @@ def at_desks(folder, name):
             page.evaluate(f"() => window.jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})")
             for width, height in DESKS:
                 page.set_viewport_size({"width": width, "height": height})
-                page.locator(".sketchlab-explorer").evaluate("explorer => explorer.scrollIntoView()")
+                explorer = page.locator(".sketchlab-explorer")
+                explorer.evaluate("explorer => explorer.scrollIntoView()")
                 yield photograph(page)
+                if (theme, width) == ("Light", DESKS[1][0]):
+                    explorer.screenshot(path=FOLDER / f"explorer-{name}.png")
         shut_down_kernels(address)
 
 
@@ -115,7 +118,7 @@ def main():
             desks, phones = list(at_desks(Path(folder), name)), list(on_the_phone(Path(folder), name))
         light, dark = desks[: len(DESKS)], desks[len(DESKS) :]
         sheet([[*light, phones[0]], [*dark, phones[1]]]).save(FOLDER / f"screens-{name}.png", optimize=True)
-        print(f"screens-{name}.png", flush=True)
+        print(f"explorer-{name}.png, screens-{name}.png", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,9 @@
-"""Explorers in a real browser: hands on sliders and buttons, and what is drawn then.
-
-Set SKETCHLAB_SCREENSHOTS to a folder to keep the pictures that the README shows.
-"""
+"""Explorers in a real browser: hands on sliders and buttons, and what is drawn then."""
 
 import ast
-import os
 import re
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from jupyter_client import BlockingKernelClient
@@ -45,15 +40,6 @@ def until(page, condition, limit=WAIT):
             return
         page.wait_for_timeout(50)
     pytest.fail(f"it never came to that: {page.locator('[role=status], [role=alert]').all_text_contents()}")
-
-
-def keep(page, name):
-    folder = os.environ.get("SKETCHLAB_SCREENSHOTS")
-    if folder:
-        page.mouse.move(0, 0)
-        page.wait_for_timeout(700)
-        output(page).scroll_into_view_if_needed()
-        output(page).screenshot(path=Path(folder) / f"explorer-{name}.png")
 
 
 def press(page, name):
@@ -96,7 +82,6 @@ def test_the_start_notebook_runs_whole_and_answers(lab, page):
 def test_dragging_the_rank_redraws_the_spectrum(notebook):
     page = notebook(IMPORT, "e = sl.explore.spectrum()\ne")
     until(page, lambda: drawn(page, "sketched") == 80)
-    keep(page, "spectrum")
     before = output(page).locator(".js-plotly-plot").first.screenshot()
     handle = slider(page, "rank k")
     handle.focus()
@@ -151,7 +136,6 @@ def test_run_pause_step_and_a_live_option(notebook):
     steps = int(kernel_state(page, "len(e.trainer.records)"))
     page.wait_for_timeout(500)
     assert int(kernel_state(page, "len(e.trainer.records)")) <= steps + 1 < 2000
-    keep(page, "training")
     press(page, "Step")
     until(page, lambda: says(page, f"step {steps + 1}") or says(page, f"step {steps + 2}"))
     width = output(page).get_by_label("width", exact=True)
@@ -319,7 +303,6 @@ def test_settings_are_copied(notebook):
     page = notebook(IMPORT, "e = sl.explore.decay()\ne")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     until(page, lambda: (drawn(page, "measured") or 0) > 40)
-    keep(page, "decay")
     handle = slider(page, "weight scale")
     handle.focus()
     handle.press("ArrowRight")
@@ -356,7 +339,6 @@ def test_a_race_fills_its_table(notebook):
     until(page, lambda: says(page, "Finished"), 2 * WAIT)
     assert output(page).locator("table tr").count() == 5
     assert drawn(page, "engd()") == 40
-    keep(page, "race")
 
 
 def test_a_mistake_in_an_equation_is_said_below_it(notebook):
@@ -372,15 +354,12 @@ def test_a_mistake_in_an_equation_is_said_below_it(notebook):
     press(page, "Run")
     until(page, lambda: says(page, "idle · step 150"), 2 * WAIT)
     assert kernel_state(page, "str(e.error)") == "'None'" and drawn(page, "loss") == 150
-    keep(page, "equation")
 
 
 def test_scaling_measures_while_the_page_answers(notebook):
-    largest = 1000 if os.environ.get("SKETCHLAB_SCREENSHOTS") else 16
-    page = notebook(IMPORT, f"e = sl.explore.scaling(largest_width={largest})\ne")
+    page = notebook(IMPORT, "e = sl.explore.scaling(largest_width=16)\ne")
     press(page, "Run")
     until(page, lambda: (drawn(page, "sketched") or 0) >= 1, 2 * WAIT)
     assert kernel_state(page, "e.state") == "'running'"
     until(page, lambda: kernel_state(page, "e._background.running") == "False", 10 * WAIT)
     assert kernel_state(page, "e.error, e.work.unfinished") == "(None, False)"
-    keep(page, "scaling")
