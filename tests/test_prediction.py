@@ -46,7 +46,7 @@ def test_question_choice_and_answer_stay_in_the_file(guess, monkeypatch):
 
 
 def test_the_buttons_are_there_with_the_question(guess):
-    question, choice, answer = guess.widget.children
+    question, choice, answer, _ = guess.widget.children
     assert "How many eigenvalues &lt; 1?" in question.value and choice.options == ("few", "many") and answer.value == ""
 
 

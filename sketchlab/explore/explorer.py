@@ -27,6 +27,7 @@ from sketchlab.explore.live import LiveFigure, copy, numbers, twin
 from sketchlab.explore.page import Page, served
 from sketchlab.explore.saving import file_called, keep
 from sketchlab.explore.still import Still
+from sketchlab.explore.toggles import Toggles
 from sketchlab.validation import InputError
 
 #: Explorers by the notebook cell that made them.
@@ -303,7 +304,7 @@ class Explorer:
         side = _classed(widgets.VBox([*near, buttons, self.status, more, folded]), "side")
         body = _classed(widgets.HBox([side, self._panels]), "body")
         # A page for visitors has no code.
-        whole = _classed(widgets.VBox([head, body] if served() else [head, body, self._line]), "explorer")
+        whole = _classed(widgets.VBox([head, body, *([] if served() else [self._line]), Toggles()]), "explorer")
         if any(isinstance(control, Words) and control.lines > 1 for control in self.controls.values()):
             _classed(whole, "writing")
         return whole

@@ -6,6 +6,7 @@ import ipywidgets as widgets
 from IPython.display import HTML, display
 
 from sketchlab.explore.still import left_behind
+from sketchlab.explore.toggles import Toggles
 from sketchlab.validation import InputError
 
 
@@ -30,7 +31,7 @@ class Prediction:
         self._choice = widgets.ToggleButtons(options=options, value=None, style={"button_width": "auto"})
         self._answer = widgets.HTML()
         self._choice.observe(lambda _: self._show(), names="value")
-        self.widget = widgets.VBox([widgets.HTML(self._question), self._choice, self._answer])
+        self.widget = widgets.VBox([widgets.HTML(self._question), self._choice, self._answer, Toggles()])
 
     def _ipython_display_(self):
         display(self.widget)

@@ -197,6 +197,16 @@ def test_the_stop_button_pauses_and_a_restart_leaves_a_picture(notebook, lab, re
     assert not page.get_by_text("model not found").is_visible()
 
 
+def test_a_prediction_answers_where_it_is_made_and_says_what_is_pressed(notebook):
+    page = notebook(IMPORT, "g = sl.explore.predict('How many?', ['few', 'many'])\ng", "g.reveal('many', '7 are.')")
+    few, many = (page.get_by_role("button", name=name, exact=True) for name in ("few", "many"))
+    until(page, lambda: few.get_attribute("aria-pressed") == many.get_attribute("aria-pressed") == "false", 5000)
+    few.click()
+    until(page, lambda: (few.get_attribute("aria-pressed"), many.get_attribute("aria-pressed")) == ("true", "false"), 5000)
+    page.locator(".widget-html-content", has_text="7 are. — you said “few”: why not?").wait_for(timeout=5000)
+    assert page.evaluate("document.activeElement.textContent") == "few"
+
+
 def test_the_page_draws_every_frame_before_the_next_is_sent(notebook):
     page = notebook(IMPORT, "e = sl.explore.training(steps=5000)\ne")
     press(page, "Run")

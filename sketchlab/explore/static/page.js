@@ -81,12 +81,6 @@ export default {
         model.on("change:frame", drawn);
         live();
 
-        // ipywidgets tells by its colour alone whether a toggle is pressed.
-        const toggles = new MutationObserver(() => tell());
-        let root;
-        const tell = () => root?.querySelectorAll(".widget-toggle-button").forEach(
-            toggle => toggle.setAttribute("aria-pressed", toggle.classList.contains("mod-active")));
-
         // While it lives, the still picture below it is out of sight; once its kernel has gone, the still one is what is left.
         let area;
         const end = () => {
@@ -96,14 +90,10 @@ export default {
         attached(el, () => {
             area = el.closest(".jp-OutputArea");
             area?.classList.add("sketchlab-live");
-            root = el.closest(".sketchlab-explorer");
-            if (root) toggles.observe(root, { subtree: true, attributeFilter: ["class"] });
-            requestAnimationFrame(tell);
         });
         model.on("comm_live_update", end);
         return () => {
             clearInterval(timer);
-            toggles.disconnect();
             window.removeEventListener("pagehide", leave);
             model.off("msg:custom", save);
             model.off("change:frame", drawn);
