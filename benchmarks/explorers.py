@@ -4,16 +4,30 @@ Prints a table, and writes it to benchmarks/results/explorers.md. Two shared cor
 """
 
 import argparse
+import contextlib
 import json
+import random
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import nbformat
 
-from benchmarks.browser import CHROMIUM, chromium_page, jupyterlab, kernel_state, open_notebook, restart_kernel, run_all
+from benchmarks.browser import (
+    CHROMIUM,
+    chromium_page,
+    jupyterlab,
+    kernel_state,
+    open_notebook,
+    restart_kernel,
+    run_all,
+    shut_down_kernels,
+)
 from benchmarks.machine import describe, sentence
+from sketchlab.explore import EXPLORERS
 
 OUT = Path(__file__).parent / "results" / "explorers.md"
 
@@ -90,9 +104,9 @@ def rank_answers(page, steps=15):
     for _ in range(steps):
         page.evaluate("() => { window.drawn = []; }")
         page.keyboard.press("ArrowRight")
-        page.wait_for_timeout(1000)
+        page.wait_for_function("() => new Set(window.drawn.map(([graph]) => graph)).size === 3", timeout=20_000)
+        page.wait_for_timeout(500)
         drawn = page.evaluate("() => window.drawn.map(([graph, time]) => [graph, time - window.pressed])")
-        assert {graph for graph, _ in drawn} == {0, 1, 2}, drawn
         shown.append(max(time for _, time in drawn))
     code = f"""
 import time, json
@@ -121,15 +135,17 @@ def width_answers(page, widths, rounds=3):
 
 
 def training_answers(page):
-    """Return frames a second while training, milliseconds of kernel CPU a frame, and milliseconds until Pause is shown."""
+    """Return frames and steps a second of a run, kernel ms of a frame, ms until Pause is shown, and steps after it."""
     output = page.locator(".sketchlab-explorer").last
     kernel_state(page, MEASURE_FRAMES)
     kernel_state(page, "e.set(steps=5000)")
     output.get_by_role("button", name="Run").first.click()
     page.wait_for_function(DRAWN.format(name="loss", count=20), timeout=60_000)
     page.evaluate(WATCH)
+    before, begin = int(kernel_state(page, "len(e.trainer.records)")), time.perf_counter()
     page.wait_for_timeout(5000)
     drawn = page.evaluate("() => window.drawn")
+    taken = (int(kernel_state(page, "len(e.trainer.records)")) - before) / (time.perf_counter() - begin)
     graphs = {i for i, _ in drawn}
     counts = {i: [t for j, t in drawn if j == i] for i in graphs}
     most = max(counts.values(), key=len)
@@ -140,38 +156,85 @@ def training_answers(page):
     page.wait_for_timeout(500)
     still = int(kernel_state(page, "len(e.trainer.records)")) - steps
     cost = json.loads(kernel_state(page, "import json; print(json.dumps(_frames))"))
-    return frames, cost, paused, still
+    return frames, taken, cost, paused, still
 
 
-def drag(page, minutes):
-    """Drag the rank slider to and fro, and go through a few widths, for some minutes; return MB of the kernel once a minute."""
-    memory = []
-    box, _ = control(page, "width")
+#: What is typed into boxes: whatever a control does not take is moved into its limits, and said.
+TYPED = ("1", "2", "3", "5", "8", "13", "21", "34", "55", "0.1", "1e-3", "-4", "1e9", "seven", "")
+#: Names that a number must not have: networks of a million parameters would measure the machine.
+LARGE = ("width", "points", "points N", "largest width", "neurons")
+#: Lets the kernel remember what was not said in words.
+NOTE_ERRORS = """
+from sketchlab.explore.explorer import Explorer
+from sketchlab.validation import InputError
+_errors, _fail = [], Explorer._fail
+def _noted(self, error):
+    if not isinstance(error, InputError): _errors.append(repr(error))
+    _fail(self, error)
+Explorer._fail = _noted
+"""
+MEMORY = "__import__('psutil').Process().memory_info().rss / 1e6"
+
+
+def soak(page, minutes, seed=0):
+    """Move controls and press buttons of all explorers at random; return moves, errors, and MB of the kernel once a minute."""
+    chance, memory, moves = random.Random(seed), [], 0
+    names = list(EXPLORERS)
+    for number in range(len(names)):
+        page.locator(".sketchlab-explorer").nth(number).get_by_role("button", name="More", exact=True).click()
     begin = time.monotonic()
     while time.monotonic() - begin < 60 * minutes:
-        for width in (16, 32, 23):
-            _, handle = control(page, "rank k")
-            place = handle.bounding_box()
-            x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
-            page.mouse.move(x, y)
-            page.mouse.down()
-            for i in range(60):
-                page.mouse.move(x + 40 * abs((i % 20) - 10) / 10, y)
-                page.wait_for_timeout(30)
-            page.mouse.move(x, y)
-            page.mouse.up()
-            box.fill(str(width))
-            box.press("Enter")
-            page.wait_for_timeout(1500)
+        shown = page.locator(".sketchlab-explorer").nth(chance.randrange(len(names)))
+        kind = chance.choice(
+            ("input[type=text]", "input[type=range]", "select", ".sketchlab-buttons:first-of-type button", "button")
+        )
+        places = [place for place in shown.locator(kind).all() if place.is_visible() and place.is_enabled()]
+        if places:
+            moves += _move(page, chance.choice(places), kind, chance)
+        page.wait_for_timeout(chance.choice((0, 50, 300)))
         if time.monotonic() - begin >= 60 * len(memory):
-            memory.append(float(kernel_state(page, "__import__('psutil').Process().memory_info().rss / 1e6")))
-    return memory
+            memory.append(float(kernel_state(page, MEMORY)))
+    for name in names:
+        kernel_state(page, f"{name}._background.pause()")
+    return moves, int(kernel_state(page, "len(_errors)")), memory
+
+
+def _move(page, place, kind, chance):
+    """Do something to one control, as a hand would; return whether it was done."""
+    label = place.get_attribute("aria-label") or ""
+    if kind == "select":
+        place.select_option(index=chance.randrange(place.locator("option").count()))
+    elif kind == "input[type=range]":
+        place.focus()
+        page.keyboard.press(chance.choice(("ArrowLeft", "ArrowRight")))
+    elif kind == "input[type=text]":
+        typed = chance.choice(TYPED)
+        if typed == "1e9" and label in LARGE:
+            return False
+        place.fill(typed)
+        place.press("Enter")
+    elif (place.text_content() or "").startswith(("Save", "Copy", "More", "Verify")):
+        return False
+    else:
+        place.click()
+    return True
+
+
+@contextlib.contextmanager
+def busy(count=2):
+    """Keep so many processes busy meanwhile."""
+    started = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
 
 
 def main() -> None:
     """Measure everything, print and write it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.explorers", description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=10, help="of slider dragging")
+    parser.add_argument("--minutes", type=float, default=10, help="of random moves of all explorers")
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     if CHROMIUM is None:
@@ -186,36 +249,57 @@ def main() -> None:
         scratch = Path(scratch)
         folder = scratch / "notebooks"
         folder.mkdir()
-        notebook(folder / "spectrum.ipynb", "import sketchlab as sl", "e = sl.explore.spectrum()\ne")
-        notebook(folder / "training.ipynb", "import sketchlab as sl", "e = sl.explore.training()\ne")
+        for name in ("spectrum", "training"):
+            notebook(folder / f"{name}.ipynb", "import sketchlab as sl", f"e = sl.explore.{name}()\ne")
+        begin = f"import sketchlab as sl\n{NOTE_ERRORS}"
+        notebook(folder / "all.ipynb", begin, *(f"{name} = sl.explore.{name}()\n{name}" for name in EXPLORERS))
         for kept in ("off", "on"):
             environment = {"SKETCHLAB_CACHE": kept, "XDG_CACHE_HOME": str(scratch / "cache")}
             with jupyterlab(folder, scratch / kept, environment) as address, chromium_page() as page:
                 open_notebook(page, address, "spectrum.ipynb")
                 run_all(page)
                 times = [first_picture(page, address) for _ in range(options.repeats)]
-                label = "nothing compiled kept on disk" if kept == "off" else "compiled functions kept on disk"
-                row(f"first picture after Run All, cold kernel, {label}", "5 s", _seconds(times))
+                label, asked = ("nothing compiled", "4 s") if kept == "off" else ("compiled functions", "3 s")
+                row(f"first picture after Run All, cold kernel, {label} kept on disk", asked, _seconds(times))
                 if kept == "off":
                     page.evaluate(REMEMBER_PRESS)
                     page.wait_for_timeout(1500)
                     shown, inside = rank_answers(page)
                     row("rank slider to picture, in the kernel", "50 ms", _milliseconds(inside))
-                    row("rank slider to picture, on screen", "150 ms", _milliseconds(shown))
+                    row("rank slider to picture, on screen", "120 ms", _milliseconds(shown))
                     new, seen = width_answers(page, (24, 40, 48, 20))
-                    row("width to picture, first time, compilation in it", "1.5 s", _milliseconds(new))
-                    row("width to picture, seen before", "0.3 s", _milliseconds(seen))
-                    memory = drag(page, options.minutes)
-                    early, late = memory[min(1, len(memory) - 1)], memory[-1]
-                    grown = f"{early:.0f} to {late:.0f} MB, {late / early - 1:+.1%}"
-                    row(f"kernel memory over {options.minutes:g} minutes of dragging", "± 5 %", grown)
+                    row("width to picture, first time, compilation in it", "0.8 s", _milliseconds(new))
+                    row("width to picture, seen before", "0.2 s", _milliseconds(seen))
                     open_notebook(page, address, "training.ipynb")
                     run_all(page)
                     page.evaluate(REMEMBER_PRESS)
-                    frames, cost, paused, still = training_answers(page)
-                    row("frames a second while training P = 1,185", "20", f"{frames:.0f}")
+                    frames, steps, cost, paused, still = training_answers(page)
+                    row("frames a second while training P = 1,185", "25", f"{frames:.0f}, with {steps:.0f} steps")
                     row("kernel CPU of a frame", "5 ms", _milliseconds(cost))
-                    row("Pause, click to shown; steps after it", "200 ms; 0", f"{paused:.0f} ms; {still}")
+                    row("Pause, click to shown; steps after it", "300 ms; 0", f"{paused:.0f} ms; {still}")
+                    shut_down_kernels(address)
+                    with busy():
+                        open_notebook(page, address, "spectrum.ipynb")
+                        run_all(page)
+                        row("first picture beside two busy processes", "12 s", _seconds([first_picture(page, address)]))
+                        shut_down_kernels(address)
+                        open_notebook(page, address, "training.ipynb")
+                        run_all(page)
+                        page.evaluate(REMEMBER_PRESS)
+                        _, steps, _, paused, still = training_answers(page)
+                        row("steps a second beside them; Pause, click to shown", "10; 500 ms", f"{steps:.0f}; {paused:.0f} ms")
+                    shut_down_kernels(address)
+                    open_notebook(page, address, "all.ipynb")
+                    run_all(page)
+                    moves, errors, memory = soak(page, options.minutes)
+                    row(f"errors in {moves} random moves of all explorers, {options.minutes:g} minutes", "0", f"{errors}")
+                    early, late = memory[min(2, len(memory) - 1)], memory[-1]
+                    row(
+                        "kernel memory meanwhile, after two minutes to the end",
+                        "± 5 %",
+                        f"{early:.0f} to {late:.0f} MB, {late / early - 1:+.1%}",
+                    )
+                    shut_down_kernels(address)
     head = f"# Explorers in Chromium\n\n{sentence(describe())}\n\n"
     OUT.write_text(head + "| what | asked | seen, median (worst) |\n|---|---|---|\n" + "\n".join(rows) + "\n")
 
