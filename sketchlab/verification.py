@@ -5,6 +5,7 @@ thin layer, by a function that forgets its initial value. Two questions find out
 not trained? And do independent runs, from other first parameters, at other points, with another width, find the same function?
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -80,7 +81,7 @@ class Verification:
 
 
 @checked_call()
-def verify(run: Run, *, runs: int = RUNS, progress: bool = False, **given) -> Verification:
+def verify(run: Run, *, runs: int = RUNS, progress: bool = False, callbacks: Sequence[Callable] = (), **given) -> Verification:
     """Estimate the relative error of a run without its solution: residual at fresh points, and distance to independent runs.
 
     Parameters
@@ -91,6 +92,8 @@ def verify(run: Run, *, runs: int = RUNS, progress: bool = False, **given) -> Ve
         Independent runs. Each costs as many steps as the run itself; all share one compilation.
     progress : bool
         Show a progress bar.
+    callbacks : sequence of callable, (trainer, record) -> bool or None
+        As in `train`, for each independent run.
     **given
         sampler and resampling, where they were your own.
 
@@ -102,7 +105,9 @@ def verify(run: Run, *, runs: int = RUNS, progress: bool = False, **given) -> Ve
     Raises
     ------
     InputError
-        If the run does not say how to repeat it.
+        If the run does not say how to repeat it, or a callback stops an independent run: of half a run nothing follows.
+    KeyboardInterrupt
+        After Ctrl-C.
 
     Notes
     -----
@@ -129,7 +134,8 @@ def verify(run: Run, *, runs: int = RUNS, progress: bool = False, **given) -> Ve
     options = trained_with(run, **given)
     residuals = _residuals(run, options)
     x = run.problem.domain.sample(HELD_OUT, seed=2**31 + 1, sampler=sobol)
-    others = [_repeated(run, number, options | {"progress": progress}) for number in range(1, runs + 1)]
+    options |= {"progress": progress, "callbacks": callbacks}
+    others = [_whole(_repeated(run, number, options)) for number in range(1, runs + 1)]
     values = [np.asarray(one.solution(x)) for one in (run, *others)]
     size = float(np.linalg.norm(values[0])) or 1.0
     between = {pair: float(np.linalg.norm(values[pair[0]] - values[pair[1]])) / size for pair in combinations(range(runs + 1), 2)}
@@ -157,6 +163,15 @@ def _repeated(run, number, options):
         return march(run.problem, wider(run.network.network), run.optimizer, slabs=march_of["slabs"], seed=seed, **options)
     seed, steps = (run.settings["seed"] + number) % 2**32, len(run.history)
     return train(run.problem, wider(run.network), run.optimizer, **options | {"seed": seed, "steps": steps})
+
+
+def _whole(run):
+    """Return a run that was not broken off."""
+    if run.stop_reason == "interrupted":
+        raise KeyboardInterrupt
+    if run.stop_reason == "callback":
+        raise InputError(f"an independent run was stopped after {len(run.history)} steps: nothing is known of the error.")
+    return run
 
 
 def wider(network):

@@ -612,6 +612,23 @@ def test_run_pause_step_and_reset_on_an_event_loop():
     asyncio.run(asyncio.wait_for(session(), 120))
 
 
+def test_a_verification_hears_pause_and_run():
+    async def session():
+        explorer = EXPLORERS["training"](**SMALL["training"], problem="poisson_1d", steps=400)
+        explorer.run_sync(400)
+        for button, said in (("pause", "nothing is known of the error"), ("step", "step 401")):
+            explorer.buttons["verify"].click()
+            while explorer._background._in_hand != explorer._background._latest:
+                await asyncio.sleep(0.001)
+            explorer.buttons[button].click()
+            while said not in explorer.status.value:
+                await asyncio.sleep(0.01)
+        assert explorer.error is None and explorer.state == "idle"
+        explorer.close()
+
+    asyncio.run(asyncio.wait_for(session(), 120))
+
+
 def test_two_explorers_run_side_by_side():
     async def session():
         explorers = [EXPLORERS["training"](**SMALL["training"] | {"width": width}, steps=20) for width in (4, 6)]
@@ -812,6 +829,8 @@ def test_a_link_moves_controls_that_it_names_and_runs_no_text(made, tmp_path):
     source = TEMPLATE + f"import pathlib\npathlib.Path({str(trace)!r}).touch()\n"
     explorer = made("equation")
     explorer._page._hear(None, {"settings": {"source": source}}, None)
+    # A second link without a text leaves the one before unread.
+    explorer._page._hear(None, {"settings": {"width": 6}}, None)
     explorer.set(width=5)
     assert not trace.exists() and explorer.controls["source"].value == source
     assert "this text came with the settings" in explorer.status.value

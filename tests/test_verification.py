@@ -52,6 +52,18 @@ def test_a_march_is_verified_by_marches(tmp_path):
     assert found.distances == sl.verify(run).distances
 
 
+def test_half_a_run_proves_nothing():
+    run = train(steps=5)
+
+    def interrupt(trainer, record):
+        raise KeyboardInterrupt
+
+    with pytest.raises(sl.InputError, match="stopped after 3 steps: nothing is known of the error"):
+        sl.verify(run, callbacks=[lambda trainer, record: record.step == 3])
+    with pytest.raises(KeyboardInterrupt):
+        sl.verify(run, callbacks=[interrupt])
+
+
 def test_three_distances_tell_the_error_of_one():
     errors = np.array([1.0, 100.0, 5.0])
     between = {(i, j): float(np.hypot(errors[i], errors[j])) for i, j in ((0, 1), (0, 2), (1, 2))}

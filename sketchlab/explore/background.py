@@ -52,7 +52,7 @@ class Background:
         self._on_error, self._watched = on_error, watched
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sketchlab")
         # Work that is not the latest has been superseded: it ends without another picture.
-        self._latest = 0
+        self._latest = self._in_hand = 0
         self._waiting = False
         self.running = False
         _workers.add(self)
@@ -81,6 +81,11 @@ class Background:
                 self.running = False
         else:
             asyncio.run_coroutine_threadsafe(self._work(self._latest, piece, show), self._events)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the piece in hand is still waited for: a long one asks now and then."""
+        return self.running and self._in_hand == self._latest
 
     def pause(self) -> None:
         """End after the piece that has begun, and its picture."""
@@ -131,6 +136,7 @@ class Background:
                 return
 
     def _piece(self, number, piece):
+        self._in_hand = number
         # It may have waited for the piece of older work, and be superseded itself by now.
         return number == self._latest and piece()
 

@@ -119,10 +119,14 @@ class TrainingExplorer(Runner):
         if self.trainer is None or not session.taken:
             self._say("Press Run first: there is nothing to verify yet.", "idle")
             return
-        found = []
+        run, found = self.trainer.run("interrupted", steps=session.taken), []
+
+        def piece():
+            # Pause, Run and Reset are heard after each step of theirs.
+            found.append(verify(run, callbacks=[lambda trainer, record: not self._background.wanted]))
+
         self._say(f"training {RUNS} independent runs of {session.taken} steps each …", "running")
-        run = self.trainer.run("interrupted", steps=session.taken)
-        self._background.start(lambda: found.append(verify(run)) is not None, lambda more: self._say(f"{found[0]}", "idle"))
+        self._background.start(piece, lambda more: self._say(f"{found[0]}", "idle"))
 
     def run_sync(self, steps: int) -> Self:
         """Take so many steps here and now, without a browser; raises what goes wrong, and returns the explorer."""
