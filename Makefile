@@ -31,7 +31,7 @@ test: export JAX_COMPILATION_CACHE_DIR = $(CURDIR)/.pytest_cache/compiled
 test: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
 test: .venv/.installed
 	.venv/bin/python -m pytest -n 2 --no-loadscope-reorder --doctest-modules \
-	  --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks tests sketchlab
+	  --nbval-lax --nbval-current-env --nbval-cell-timeout=300 notebooks docs/solutions tests sketchlab
 
 # Pyright looks at the numerics only: plotly and ipywidgets have no types.
 lint: .venv/.installed

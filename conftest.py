@@ -33,7 +33,7 @@ def pytest_xdist_make_scheduler(config, log):
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            notebook = re.search(r"notebooks/[\w/]+\.ipynb", nodeid)
+            notebook = re.search(r"(notebooks|docs/solutions)/\w+\.ipynb", nodeid)
             return notebook[0] if notebook else nodeid.partition("::")[0]
 
     return ByFile(config, log)

@@ -39,8 +39,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.notebooks", description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="all of them by default")
     options = parser.parse_args()
-    folder = ROOT / "notebooks"
-    paths = options.notebooks or [*sorted(folder.glob("*.ipynb")), *sorted((folder / "solutions").glob("*.ipynb"))]
+    folders = ROOT / "notebooks", ROOT / "docs" / "solutions"
+    paths = options.notebooks or [path for folder in folders for path in sorted(folder.glob("*.ipynb"))]
     rows = ["| notebook | seconds, GB | with SKETCHLAB_FAST=1 |", "|---|---|---|"]
     print("\n".join(rows), flush=True)
     for path in paths:
@@ -48,7 +48,7 @@ def main() -> None:
         for fast in (False, True):
             seconds, memory, said = run(path.resolve(), fast)
             cells.append(f"{seconds:.0f} s, {memory:.2f} GB" + (f", standard error: {said}" if said else ""))
-        rows.append(f"| {path.resolve().relative_to(folder)} | {cells[0]} | {cells[1]} |")
+        rows.append(f"| {path.resolve().relative_to(ROOT)} | {cells[0]} | {cells[1]} |")
         print(rows[-1], flush=True)
     if not options.notebooks:
         OUT.write_text(f"# Notebooks, from top to bottom\n\n{sentence(describe())}\n\n" + "\n".join(rows) + "\n")

@@ -16,7 +16,7 @@ from sketchlab import exercises
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
+SOLUTIONS = sorted((ROOT / "docs" / "solutions").glob("*.ipynb"))
 # Named as nbval names their cells: conftest.py has both run by one worker.
 LESSON = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.relative_to(ROOT).as_posix())
 ALL = pytest.mark.parametrize("path", NOTEBOOKS + SOLUTIONS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -103,7 +103,7 @@ def test_exercises_are_left_to_the_reader_and_solved_elsewhere(path):
     assert all(ast.get_docstring(node) and len(node.body) == 2 for node in undone)
     asked = checks(notebook)
     assert asked == {name for name in dir(exercises) if name.startswith(f"check_{number}_")} and len(asked) == len(undone)
-    assert checks(read(path.parent / "solutions" / path.name)) == asked
+    assert checks(read(ROOT / "docs" / "solutions" / path.name)) == asked
 
 
 @ALL
