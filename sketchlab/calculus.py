@@ -11,7 +11,7 @@ five dimensions 3.8, 3.4, 1.7, 19, 18 and 19 ms. folx has no heat operator, and 
 """
 
 import reprlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from numbers import Integral
 from typing import Any
@@ -19,7 +19,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from sketchlab.validation import InputError
+from sketchlab.validation import InputError, elements
 
 Function = Callable[[jax.Array], jax.Array]
 
@@ -125,7 +125,7 @@ def _is_whole(axis):
 
 def _different(axes):
     """Return axes as a tuple of different whole numbers; None stands for all."""
-    chosen = tuple(axes) if isinstance(axes, Iterable) else ()
+    chosen = elements(axes)
     if axes is not None and (not chosen or not all(map(_is_whole, chosen)) or len(set(chosen)) < len(chosen)):
         raise InputError(f"axes = {axes!r} is not a list of different whole numbers: write axes=[0] or axes=[0, 1].")
     return chosen

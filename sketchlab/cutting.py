@@ -78,7 +78,7 @@ class Cut:
     """A problem, cut into slabs; `whole` is the network of all of them."""
 
     def __init__(self, problem, network, count):
-        box = problem.domain
+        box = check_instance("problem", problem, Problem, 'sl.PROBLEMS["transport_1d"]() or sl.Problem(…)').domain
         if not isinstance(box, Box):
             raise InputError(f"the domain of {problem.name!r} is no box: march goes along the last axis of one.")
         first, last = (box.face(problem.dim - 1, side) for side in ("lower", "upper"))

@@ -266,7 +266,7 @@ class Box:
     def _corner(self, corner):
         try:
             numbers = np.atleast_1d(np.asarray(corner))
-        except ValueError:  # Lists of several lengths.
+        except (ValueError, TypeError):  # Lists of several lengths; of random keys.
             numbers = np.array([None])
         if numbers.ndim != 1 or numbers.dtype.kind not in "iuf":
             raise InputError(f"a corner of a box is a list of numbers, not {corner!r}: write sl.Box([0.0, 0.0], [1.0, 2.0]).")

@@ -97,12 +97,13 @@ def march(
     check_instance("problem", problem, Problem, "one on a box, with time as its last axis")
     if checkpoint is not None:
         check_path(checkpoint)
-    optimizer = optimizer or sketched_natural_gradient()
+    optimizer = sketched_natural_gradient() if optimizer is None else optimizer
     kept = _kept(steps, seed, boundary_weight)
     tried, solved = {}, []
-    if slabs == "auto" and after is not None:
+    to_be_found = isinstance(slabs, str) and slabs == "auto"
+    if to_be_found and after is not None:
         raise InputError('slabs = "auto" looks for a number that the run has found already: give it, as slabs=8.')
-    if slabs == "auto":
+    if to_be_found:
         cut, solved, tried = _agreeing(problem, network, optimizer, kept | options)
     else:
         cut = Cut(problem, network, check_integer("slabs", slabs, 1))
@@ -205,7 +206,7 @@ class March:
         self._options, self._reached, self._compiled = options, NOTHING, 0.0
         given = {name: options[name] for name in ("points", "dtype", "sampler") if name in options}
         self.setup = Setup(problem, self._cut.whole, **given)
-        self._begin(optimizer or sketched_natural_gradient())
+        self._begin(sketched_natural_gradient() if optimizer is None else optimizer)
 
     network = property(lambda self: self._cut.whole)
     rows = property(lambda self: self.trainer.rows)

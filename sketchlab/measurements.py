@@ -15,7 +15,7 @@ import numpy as np
 
 from sketchlab.domains import Domain, Sampler, uniform
 from sketchlab.problems import Condition
-from sketchlab.validation import InputError, check_array, check_integer, checked_call, takes
+from sketchlab.validation import InputError, check_array, check_instance, check_integer, checked_call, takes
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Measurements:
     name, codimension, fixed = "data", 0, True
 
     def __post_init__(self):
-        self.rows.setflags(write=False)
+        check_instance("rows", self.rows, np.ndarray, "what sl.data makes of points and values").setflags(write=False)
         object.__setattr__(self, "digest", hashlib.sha256(np.ascontiguousarray(self.rows).tobytes()).hexdigest()[:16])
 
     @property

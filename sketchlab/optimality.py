@@ -27,7 +27,7 @@ from sketchlab.memory import one_blas_thread
 from sketchlab.random_matrices import SKETCHES
 from sketchlab.routes import sketched_spectrum
 from sketchlab.sketch import OVERSAMPLING, check_power_iterations
-from sketchlab.validation import InputError, check_array, check_integer, check_key
+from sketchlab.validation import InputError, check_array, check_integer, check_key, is_list
 
 #: Steps of the power iteration for a spectral norm.
 NORM_ITERATIONS = 100
@@ -152,7 +152,7 @@ def near_optimality(
     True
     """
     check_integer("repeats", repeats, 1)
-    if np.ndim(sketches) != 1 or np.ndim(power_iterations) != 1 or not len(sketches) or not len(power_iterations):
+    if not (is_list(sketches) and is_list(power_iterations)):
         raise InputError(
             f"sketches = {sketches!r}, power_iterations = {power_iterations!r}: name at least one in a list of each."
         )

@@ -3,7 +3,8 @@
 With ``ax=None`` a new figure is made. Colours are safe for colour-blind readers, and every curve differs in its dash pattern too.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,7 +15,7 @@ from sketchlab.drawing import COLOURS, GREEN, GREY, ORANGE, PINK, name_of_output
 from sketchlab.gramian import Spectrum, noise_floors
 from sketchlab.history import Run
 from sketchlab.optimality import NearOptimality
-from sketchlab.validation import InputError, check_array, check_instance, check_integer, check_real, checked_call
+from sketchlab.validation import InputError, check_array, check_instance, check_integer, check_real, checked_call, elements
 
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -187,6 +188,7 @@ def plot_memory(
             )
         ax.loglog(parameters, np.asarray(values) / 1e9, label=label, marker=MARKERS[i % len(MARKERS)], **style_of(i))
     if at_hand is not None:
+        check_real("at_hand", at_hand, 0, np.inf, open_high=True)
         ax.axhline(at_hand / 1e9, color="black", linestyle=":", label="memory at hand")
     ax.set(xlabel="parameters P", ylabel="memory in GB", title="Memory for a spectrum")
     ax.legend(fontsize=8)
@@ -230,7 +232,7 @@ def plot_convergence(
 
 
 def _labelled(runs):
-    listed = list(runs.values() if isinstance(runs, Mapping) else runs if isinstance(runs, Iterable) else [runs])
+    listed: list[Any] = list(runs.values() if isinstance(runs, Mapping) else elements(runs) or [runs])
     for run in listed:
         check_instance("run", run, Run, RUN)
     if isinstance(runs, Mapping):
@@ -242,7 +244,7 @@ def _labelled(runs):
 
 def _chosen(name, value, labels):
     """Return the label of a choice, or refuse one that has none."""
-    if value not in labels:
+    if not isinstance(value, str) or value not in labels:
         raise InputError(f"{name} = {value!r} is not known: use {' or '.join(map(repr, labels))}.")
     return labels[value]
 

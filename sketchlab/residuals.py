@@ -29,10 +29,10 @@ import jax.numpy as jnp
 from jax.extend.core import jaxpr_as_fun
 
 from sketchlab.jacobians import Jacobian, RowBlocks, derivatives, values_and_derivatives
-from sketchlab.networks import MLP, solve
+from sketchlab.networks import MLP, check_network, solve
 from sketchlab.problems import Problem
 from sketchlab.user_code import fingerprint, trace_residual
-from sketchlab.validation import InputError, check_integer
+from sketchlab.validation import InputError, check_instance, check_integer
 
 Points = tuple[Any, ...]
 
@@ -86,6 +86,8 @@ class LeastSquares:
     _factors: tuple = field(init=False, repr=False)
 
     def __post_init__(self):
+        check_instance("problem", self.problem, Problem, 'sl.PROBLEMS["heat_1d"]() or sl.Problem(…)')
+        check_network(self.network)
         if self.block is not None:
             check_integer("block", self.block, 1)
         for name in ("dim", "outputs"):

@@ -171,7 +171,7 @@ def as_arrays(points, dtype) -> Points:
 
 def check_dtype(name: str) -> None:
     """Raise `InputError` if a type of numbers is unknown, or switched off."""
-    if name not in ("float64", "float32"):
+    if not isinstance(name, str) or name not in ("float64", "float32"):
         raise InputError(f"dtype = {name!r} is not known: use 'float64' or 'float32'.")
     if name == "float64" and not jax.config.read("jax_enable_x64"):
         raise InputError(

@@ -9,7 +9,7 @@ from sketchlab.problems import Problem
 from sketchlab.setup import Setup
 from sketchlab.trainer import Trainer
 from sketchlab.training import train
-from sketchlab.validation import check_instance, checked_call
+from sketchlab.validation import check_instance, check_integer, checked_call
 
 
 @checked_call(train, Trainer, Setup)
@@ -45,6 +45,8 @@ def solve(
     recipe = problem.recipe
     given = options
     slabs = recipe.slabs if slabs is None else slabs
+    if not isinstance(slabs, str):
+        check_integer("slabs", slabs, 1)
     # Numbers of steps that were found for its own slabs say nothing of others.
     steps = recipe.steps if slabs == recipe.slabs else max(steps_of_slabs(recipe.steps))
     options = {"points": recipe.points, "steps": steps, **recipe.options} | options

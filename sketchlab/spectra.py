@@ -7,6 +7,7 @@ end in one compiled function, which is kept for as long as the problem computes 
 import functools
 from collections.abc import Callable
 from dataclasses import replace
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import jax
@@ -84,7 +85,8 @@ def spectrum(
     >>> bool(abs(sketched.eigenvalues[0] / full.eigenvalues[0] - 1) < 1e-3)
     True
     """
-    if rank is None and (route, sketch, power_iterations) != ("range", "gaussian", 0):
+    given = (route, "range"), (sketch, "gaussian"), (power_iterations, 0)
+    if rank is None and not all(isinstance(one, str | Integral) and one == usual for one, usual in given):
         raise InputError(
             f"route = {route!r}, sketch = {sketch!r}, power_iterations = {power_iterations!r} are for a sketch: "
             "give its rank too."

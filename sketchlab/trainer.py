@@ -380,6 +380,7 @@ def relative_error(run: Run) -> float | None:
     >>> bool(sl.relative_error(run) != run.history.relative_error[-1])
     True
     """
+    check_instance("run", run, Run, "what sl.train returns")
     if "march" in run.settings:
         setup = Setup(run.problem, run.network, dtype=run.settings["dtype"])
         return solution_errors(setup)(jnp.asarray(run.theta))[0]

@@ -15,7 +15,7 @@ from sketchlab.problems import Problem
 from sketchlab.setup import Setup
 from sketchlab.storage import check_path, save
 from sketchlab.trainer import Trainer
-from sketchlab.validation import InputError, check_integer, check_real, checked_call, takes
+from sketchlab.validation import InputError, check_integer, check_real, checked_call, is_list, takes
 
 
 @checked_call(Trainer, Setup)
@@ -71,7 +71,7 @@ def train(
         That of a callback: what was reached is its attribute ``run``.
     """
     drive = loop(steps, seconds, tolerance, callbacks, progress, checkpoint, every)
-    return drive(Trainer(problem, network, optimizer or sketched_natural_gradient(), **options))
+    return drive(Trainer(problem, network, sketched_natural_gradient() if optimizer is None else optimizer, **options))
 
 
 @checked_call(train, Trainer, Setup, but="seed")
@@ -106,9 +106,9 @@ def train_seeds(
     [5, 5, 5]
     """
     drive = loop(**of_the_loop(options))
-    if np.ndim(seeds) != 1 or not len(seeds):
+    if not is_list(seeds):
         raise InputError(f"seeds = {seeds!r} is no list, or is empty: write seeds=range(10), or seeds=[0].")
-    trainer = Trainer(problem, network, optimizer or sketched_natural_gradient(), seed=seeds[0], **options)
+    trainer = Trainer(problem, network, sketched_natural_gradient() if optimizer is None else optimizer, seed=seeds[0], **options)
     runs = []
     for seed in seeds:
         trainer.restart(seed)

@@ -53,20 +53,23 @@ def check_integer(name: str, value, low: int, high: int | None = None) -> int:
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or int(value) < low or (high is not None and int(value) > high):
         limits = f"of at least {low}" if high is None else f"between {low} and {high}"
-        raise InputError(f"{name} = {value!r} is not a whole number {limits}.")
+        raise InputError(f"{name} = {value!r:.100} is not a whole number {limits}.")
     return int(value)
 
 
 def check_real(name: str, value, low: float, high: float, *, open_low=False, open_high=False) -> float:
     """Return `value` as a float if it lies between `low` and `high`, else raise `InputError`."""
     number = isinstance(value, Real) and not isinstance(value, bool)
+    try:
+        real = float(value) if number else float("nan")
+    except OverflowError:  # A whole number beyond all floats.
+        real = float("nan")
     # Written so that NaN, for which every comparison is false, is refused too.
-    real = float(value) if number else float("nan")
     inside = (low < real if open_low else low <= real) and (real < high if open_high else real <= high)
     if not inside:
         brackets = "(" if open_low else "[", ")" if open_high else "]"
-        raise InputError(f"{name} = {value!r} is not a number in {brackets[0]}{low:g}, {high:g}{brackets[1]}.")
-    return float(value)
+        raise InputError(f"{name} = {value!r:.100} is not a number in {brackets[0]}{low:g}, {high:g}{brackets[1]}.")
+    return real
 
 
 def check_instance(name: str, value, kind: type, way_out: str):
@@ -83,6 +86,22 @@ def check_boolean(name: str, value) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise InputError(f"{name} = {value!r} is neither True nor False.")
     return bool(value)
+
+
+def is_list(value) -> bool:
+    """Tell whether a value is a list, a tuple, a range or an array of one axis, with something in it."""
+    try:
+        return np.ndim(value) == 1 and len(value) > 0
+    except ValueError:  # Lists of several lengths.
+        return False
+
+
+def elements(value) -> tuple:
+    """Return what is in a list, or an array; nothing for what has no elements."""
+    try:
+        return tuple(value)
+    except TypeError:
+        return ()
 
 
 def takes(function, count: int) -> bool:
@@ -102,9 +121,9 @@ def check_array(name: str, value):
     """
     try:
         array = value if isinstance(value, jax.Array) else np.asarray(value)
-    except ValueError:
+    except (ValueError, TypeError):  # Lists of several lengths; of random keys.
         array = np.asarray(None)
-    if not any(np.issubdtype(array.dtype, kind) for kind in (np.integer, np.floating)):
+    if not any(jnp.issubdtype(array.dtype, kind) for kind in (np.integer, np.floating)):
         raise InputError(f"{name} = {reprlib.repr(value)} is not an array of real numbers.")
     return array
 
@@ -119,9 +138,9 @@ def check_matrix(name: str, value, rows: int):
 def check_jacobian(jacobian):
     """Return `jacobian` if it has products with matrices and real numbers, else raise `InputError`."""
     if not (hasattr(jacobian, "matmat") and hasattr(jacobian, "rmatmat")):
-        if np.ndim(jacobian) == 2:
-            raise InputError(f"jacobian = array of shape {np.shape(jacobian)} is a matrix: wrap it with sl.from_matrix.")
-        raise InputError(f"jacobian = {jacobian!r} is no Jacobian: make one with sl.jacobian or sl.from_matrix.")
+        if isinstance(jacobian, np.ndarray | jax.Array) and jacobian.ndim == 2:
+            raise InputError(f"jacobian = array of shape {jacobian.shape} is a matrix: wrap it with sl.from_matrix.")
+        raise InputError(f"jacobian = {jacobian!r:.100} is no Jacobian: make one with sl.jacobian or sl.from_matrix.")
     if len(jacobian.shape) != 2 or not np.issubdtype(jacobian.dtype, np.floating):
         raise InputError(
             f"the Jacobian has shape {jacobian.shape} and type {jacobian.dtype}: it must be a matrix of floating-point numbers."

@@ -27,7 +27,7 @@ import numpy as np
 
 from sketchlab.calculus import Function
 from sketchlab.networks import NETWORKS, apply, check_network, name_of
-from sketchlab.validation import Catalogue, InputError, check_array, check_integer, check_real, checked_call
+from sketchlab.validation import Catalogue, InputError, check_array, check_integer, check_real, checked_call, is_list
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Periodic(Wrapper):
 
     def __post_init__(self):
         super().__post_init__()
-        if not isinstance(self.periods, Sequence | np.ndarray):
+        if not is_list(self.periods):
             raise InputError(f"periods = {self.periods!r} is no list with a period, or None, for each axis.")
         periods = tuple(
             p if p is None else check_real("period", p, 0, np.inf, open_low=True, open_high=True) for p in self.periods
