@@ -27,6 +27,7 @@ from benchmarks.browser import (
     shut_down_kernels,
 )
 from benchmarks.machine import describe, sentence
+from benchmarks.records import speed
 from sketchlab.explore import EXPLORERS
 
 OUT = Path(__file__).parent / "results" / "explorers.md"
@@ -196,7 +197,7 @@ def soak(page, minutes, seed=0):
             memory.append(float(kernel_state(page, MEMORY)))
     for name in names:
         kernel_state(page, f"{name}._background.pause()")
-    return moves, int(kernel_state(page, "len(_errors)")), memory
+    return moves, json.loads(kernel_state(page, "import json; print(json.dumps(_errors))")), memory
 
 
 def _move(page, place, kind, chance):
@@ -240,6 +241,7 @@ def main() -> None:
     if CHROMIUM is None:
         parser.error("this needs Chromium: apt-get install chromium")
     rows = []
+    head = f"# Explorers in Chromium\n\n{sentence(describe())}; matrix products at {speed():.0f} GFLOP/s before\n\n"
 
     def row(what, target, value):
         rows.append(f"| {what} | {target} | {value} |")
@@ -292,7 +294,11 @@ def main() -> None:
                     open_notebook(page, address, "all.ipynb")
                     run_all(page)
                     moves, errors, memory = soak(page, options.minutes)
-                    row(f"errors in {moves} random moves of all explorers, {options.minutes:g} minutes", "0", f"{errors}")
+                    row(
+                        f"errors in {moves} random moves of all explorers, {options.minutes:g} minutes",
+                        "0",
+                        "; ".join(errors) or "0",
+                    )
                     early, late = memory[min(2, len(memory) - 1)], memory[-1]
                     row(
                         "kernel memory meanwhile, after two minutes to the end",
@@ -300,7 +306,6 @@ def main() -> None:
                         f"{early:.0f} to {late:.0f} MB, {late / early - 1:+.1%}",
                     )
                     shut_down_kernels(address)
-    head = f"# Explorers in Chromium\n\n{sentence(describe())}\n\n"
     OUT.write_text(head + "| what | asked | seen, median (worst) |\n|---|---|---|\n" + "\n".join(rows) + "\n")
 
 

@@ -79,7 +79,7 @@ def solve(goal: str, seeds, *, verified: bool = False) -> dict:
             "parameters": problem.network().size,
             "verification": asdict(found) | {"trusted": found.trusted} if verified and (found := sl.verify(run)) else None,
         })  # fmt: skip
-    return {"runs": runs, "gflops": _speed()}
+    return {"runs": runs, "gflops": speed()}
 
 
 def _error_of_velocity(problem, run):
@@ -90,7 +90,7 @@ def _error_of_velocity(problem, run):
     return float(jnp.linalg.norm(found - exact) / jnp.linalg.norm(exact))
 
 
-def _speed():
+def speed():
     """Return the speed of matrix products of this machine now, in GFLOP/s."""
     matrix, times = np.random.default_rng(0).random((1500, 1500)), []
     for _ in range(5):

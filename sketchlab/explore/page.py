@@ -12,6 +12,8 @@ STATIC = Path(__file__).parent / "static"
 #: Seconds between two signs of life, and how long to wait for the next after each kind of sign. Browsers slow the clock of a page
 #: in the background down to a tick a minute. After the last sign another view, or the page after a reload, has time to speak up.
 PULSE = 5
+#: Pictures that may be on their way: with none the page would wait for the kernel as long as the kernel for the page.
+AHEAD = 1
 PATIENCE = {"here": 3 * PULSE, "hidden": 90, "gone": 2 * PULSE}
 
 
@@ -76,5 +78,5 @@ class Page(anywidget.AnyWidget):
 
     @property
     def caught_up(self) -> bool:
-        """Whether all that was sent has been drawn, or nobody ever looked."""
-        return self._drawn is None or self._drawn >= self.frame
+        """Whether all that was sent, but for one picture on its way, has been drawn, or nobody ever looked."""
+        return self._drawn is None or self._drawn >= self.frame - AHEAD
