@@ -127,6 +127,10 @@ def bytes_of(compiled: jax.stages.Compiled) -> int:
     return analysis.temp_size_in_bytes + analysis.output_size_in_bytes  # pyright: ignore[reportOptionalMemberAccess]
 
 
+#: Compiled functions of one kind that a process keeps: each takes some ten megabytes, and who drags a width makes many.
+KEPT = 12
+
+
 @functools.cache
 def _libraries():
     # JAX loads SciPy's LAPACK when it first needs it: a search before that would not find it.

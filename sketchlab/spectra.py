@@ -16,6 +16,7 @@ import numpy as np
 from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.jacobians import Jacobian, from_matrix
 from sketchlab.memory import (
+    KEPT,
     block_for,
     bytes_of,
     check_memory,
@@ -286,7 +287,7 @@ def _compiled(least_squares, points, task):
 
 
 # Kept by what the least squares compute, not by the problem: a residual with another constant in it is compiled anew.
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=KEPT)
 def _compile(least_squares, points, task):
     """Compile a task, (theta, points, key) -> (full, sketch); return it and the bytes that it will allocate."""
     theta = jax.ShapeDtypeStruct((least_squares.network.size,), points[0].dtype)

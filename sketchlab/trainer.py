@@ -18,7 +18,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from sketchlab.domains import golden
 from sketchlab.gramian import Spectrum, full_spectrum
 from sketchlab.history import History, Record, Run
-from sketchlab.memory import QUICK, block_for, bytes_of, check_memory, compiler_options, memory_at_hand, one_blas_thread
+from sketchlab.memory import KEPT, QUICK, block_for, bytes_of, check_memory, compiler_options, memory_at_hand, one_blas_thread
 from sketchlab.networks import solve
 from sketchlab.optimizers import Optimizer, carried_over
 from sketchlab.precision import in_full_precision
@@ -49,7 +49,7 @@ class Reached(NamedTuple):
     seconds: float
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=KEPT)
 def compiled_step(optimizer: Optimizer, least_squares: LeastSquares, *, quick: bool) -> Callable:
     """Return the compiled step (theta, state, points, key, number) -> (theta, state, info): for equal arguments the same one.
 
@@ -63,12 +63,14 @@ def compiled_step(optimizer: Optimizer, least_squares: LeastSquares, *, quick: b
     return jax.jit(step, compiler_options=compiler_options(least_squares.block, quick=quick))
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=KEPT)
 def _compiled_spectrum(least_squares):
     return jax.jit(in_full_precision(lambda theta, points: full_spectrum(least_squares.dense(theta, points))))
 
 
-_residual_sizes = jax.jit(LeastSquares.residual_sizes, static_argnums=0)
+@functools.lru_cache(maxsize=KEPT)
+def _residual_sizes(least_squares):
+    return jax.jit(least_squares.residual_sizes)
 
 
 @checked_call(Setup)
@@ -331,7 +333,7 @@ class Trainer:
         drawn = resampling.draw(
             self.problem,
             self.setup.points,
-            lambda points: _residual_sizes(self.least_squares, self.theta, as_arrays(points, self.setup.dtype)),
+            lambda points: _residual_sizes(self.least_squares)(self.theta, as_arrays(points, self.setup.dtype)),
             seed=int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]),
             sampler=self.setup.sampler,
         )

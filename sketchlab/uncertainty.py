@@ -14,6 +14,7 @@ All of it comes from the singular value decomposition of J, and none from G. The
 equation let it follow the noise is in the errors. docs/inverse.md has the derivation, and a count of how often intervals hold.
 """
 
+import functools
 import warnings
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ import numpy as np
 from sketchlab.gramian import full_spectrum
 from sketchlab.history import Run
 from sketchlab.measurements import Misfit
-from sketchlab.memory import check_memory, one_blas_thread
+from sketchlab.memory import KEPT, check_memory, one_blas_thread
 from sketchlab.precision import in_full_precision
 from sketchlab.residuals import LeastSquares
 from sketchlab.setup import as_arrays, check_dtype
@@ -113,7 +114,7 @@ def standard_errors(run: Run) -> StandardErrors:
     is_data = factors > 0
     values, slopes = _constants(run.network, theta)
     with one_blas_thread():
-        found, residual = jax.block_until_ready(_decomposed(least_squares, theta, points))
+        found, residual = jax.block_until_ready(_decomposed(least_squares)(theta, points))
     left, singular_values, right = map(np.asarray, (found.left, found.singular_values, found.right))
     if not np.all(np.isfinite(singular_values)):
         raise InputError(f"J of {run.problem.name!r} has non-finite entries: look at theta, and at its residuals there.")
@@ -167,10 +168,13 @@ def _prepared(run):
     return np.repeat(factors, least_squares.heights(points)), theta, least_squares, points
 
 
-@jax.jit(static_argnums=0)
-@in_full_precision
-def _decomposed(least_squares, theta, points):
-    return full_spectrum(least_squares.dense(theta, points)), least_squares.residual(theta, points)
+@functools.lru_cache(maxsize=KEPT)
+def _decomposed(least_squares):
+    @in_full_precision
+    def decomposed(theta, points):
+        return full_spectrum(least_squares.dense(theta, points)), least_squares.residual(theta, points)
+
+    return jax.jit(decomposed)
 
 
 def _constants(network, theta):

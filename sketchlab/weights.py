@@ -5,12 +5,14 @@ move it. With equal traces all conditions are learned at about the same pace: th
 tangent kernel (Wang, Yu, Perdikaris 2022).
 """
 
+import functools
 from dataclasses import replace
 
 import jax
 import numpy as np
 
 from sketchlab.domains import unit_sized
+from sketchlab.memory import KEPT
 from sketchlab.residuals import LeastSquares, Points
 from sketchlab.validation import InputError, check_real
 
@@ -54,12 +56,14 @@ def weighed(boundary_weight: float | str | None, least_squares: LeastSquares, th
     return replace(least_squares, problem=problem.reweighted(np.where(inside, weights, on_boundary).tolist()))
 
 
-_traces = jax.jit(LeastSquares.traces, static_argnums=0)
+@functools.lru_cache(maxsize=KEPT)
+def _traces(least_squares):
+    return jax.jit(least_squares.traces)
 
 
 def _balanced(least_squares, weights, theta, points, inside, farthest):
     """Return weights that bring each trace within `farthest` times that of the conditions inside, or such a part of it."""
-    traces = np.asarray(_traces(least_squares, theta, points), float)
+    traces = np.asarray(_traces(least_squares)(theta, points), float)
     # What a network satisfies by itself, as a periodic one its period, is left with rounding errors: no weight balances them.
     felt = traces > float(np.finfo(theta.dtype).eps) * traces.sum()
     with np.errstate(divide="ignore", invalid="ignore"):

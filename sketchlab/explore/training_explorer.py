@@ -1,5 +1,6 @@
 """The training explorer: press Run, and watch the spectrum, the error and the solution move."""
 
+import functools
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -18,15 +19,19 @@ from sketchlab.explore.runner import Runner
 from sketchlab.explore.session import LIVE, Session, described, options
 from sketchlab.history import STOP_REASONS
 from sketchlab.marching import March
+from sketchlab.memory import KEPT
 from sketchlab.optimizers import OPTIMIZERS
-from sketchlab.residuals import LeastSquares
 from sketchlab.searches import SEARCHES
 from sketchlab.setup import Setup
 from sketchlab.storage import save
 from sketchlab.trainer import Trainer
 from sketchlab.verification import RUNS, verify
 
-_sizes = jax.jit(LeastSquares.residual_size, static_argnums=(0, 1))
+
+@functools.lru_cache(maxsize=KEPT)
+def _sizes(least_squares, condition):
+    return jax.jit(functools.partial(least_squares.residual_size, condition))
+
 
 #: Points a side of the solution and error pictures; and of a curve at most, on screen.
 RESOLUTION, CURVE = 40, 400
@@ -305,7 +310,7 @@ class TrainingExplorer(Runner):
         # Numbers that come with points, measured values for one, are known at those points alone: such a residual has no picture.
         everywhere = sorted((i for i, region in enumerate(regions) if not carried(region)), key=lambda i: regions[i].codimension)
         x = jnp.asarray(self._grid)
-        sizes = _sizes(setup.least_squares, everywhere[0], theta, x) if everywhere else np.full(len(x), np.nan)
+        sizes = _sizes(setup.least_squares, everywhere[0])(theta, x) if everywhere else np.full(len(x), np.nan)
         values = one_output(setup.least_squares.solution(theta, x)), sizes
         u, residual = (masked(setup.problem, self._grid, part) for part in values)
         wrong = residual if self._exact is None else np.abs(u - self._exact)
