@@ -7,7 +7,6 @@ Each function below draws one figure and is named after its file.
 
 import functools
 import sys
-import time
 from pathlib import Path
 
 import jax
@@ -168,25 +167,6 @@ def memory():
     sl.plot_memory([network.size for network in networks], taken, at_hand=sl.memory_at_hand())
 
 
-def seconds():
-    """Time each way to a spectrum against the width of the network, compiled before: the median of three."""
-    networks = [sl.MLP(2, width, 2) for width in (8, 16, 32, 64, 128, 256, 512)]
-    ways = {"full": (networks[:-2], {})} | {f"{route}, rank 50": (networks, {"rank": 50, "route": route}) for route in sl.ROUTES}
-    _, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
-    for (label, (some, options)), colour, dash in zip(ways.items(), COLOURS, DASHES, strict=False):
-        taken = []
-        for network in some:
-            clock = []
-            for _ in range(4):
-                start = time.perf_counter()
-                jax.block_until_ready(sl.spectrum(HEAT, network, points=POINTS, **options).singular_values)
-                clock.append(time.perf_counter() - start)
-            taken.append(np.median(clock[1:]))
-        ax.loglog([network.size for network in some], taken, label=label, color=colour, linestyle=dash, marker="o", markersize=3)
-    ax.set(xlabel="parameters P", ylabel="seconds", title="Heat equation, N = 1,100")
-    ax.legend(fontsize=8)
-
-
 def equations():
     """Solve every problem by its recipe, in a minute of steps at most, and draw what was found."""
     columns, problems = 4, {name: make() for name, make in sl.PROBLEMS.items()}
@@ -230,7 +210,6 @@ FIGURES = {
         eigenfunctions,
         decay_bound,
         memory,
-        seconds,
         equations,
     )
 }
