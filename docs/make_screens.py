@@ -11,12 +11,12 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-import nbformat
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.browser import await_answer, chromium_page, free_port, jupyterlab, open_notebook, run_all, shut_down_kernels, stop
+from benchmarks.explorers import notebook
 from sketchlab.explore import EXPLORERS
 
 FOLDER = Path(__file__).parent / "figures"
@@ -34,14 +34,6 @@ def cells(name):
     """Return a notebook's cells that show an explorer."""
     begun = f".run_sync({PIECES[name]})" if name in PIECES else ""
     return "import sketchlab as sl", f"e = sl.explore.{name}(){begun}\ne"
-
-
-def write(path, sources):
-    """Write a notebook."""
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    book = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
-    book.cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    nbformat.write(book, path)
 
 
 def photograph(page):
@@ -114,7 +106,7 @@ def main():
     """Make the sheets of the explorers that are named, or of all."""
     for name in sys.argv[1:] or EXPLORERS:
         with tempfile.TemporaryDirectory() as folder:
-            write(Path(folder) / f"{name}.ipynb", cells(name))
+            notebook(Path(folder) / f"{name}.ipynb", *cells(name))
             desks, phones = list(at_desks(Path(folder), name)), list(on_the_phone(Path(folder), name))
         light, dark = desks[: len(DESKS)], desks[len(DESKS) :]
         sheet([[*light, phones[0]], [*dark, phones[1]]]).save(FOLDER / f"screens-{name}.png", optimize=True)

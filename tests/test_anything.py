@@ -1,7 +1,6 @@
 """Whatever is handed to a public function: a result, or a sentence of the package. Never a traceback from inside JAX or NumPy."""
 
 import inspect
-import warnings
 from pathlib import Path
 
 import jax
@@ -93,9 +92,7 @@ def test_a_call_returns_or_says_in_words_what_is_wrong(name, tmp_path, monkeypat
         except sl.InputError as error:
             assert str(error)
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        call()
+    call()
 
 
 def test_the_calls_are_there():

@@ -104,7 +104,7 @@ class Runner(Explorer):
         if more and not (self._page.caught_up and self._frames.ready()):
             return
         self.draw(self.work)
-        # Until the page has drawn it, no other is due.
+        # The page tells when it has drawn it.
         self._page.frame += 1
         if not more:
             self._show_settings()
